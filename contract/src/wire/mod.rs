@@ -1,0 +1,1 @@
+//! Headers between nodes.

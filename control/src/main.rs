@@ -1,0 +1,2 @@
+//! `tweed-control`: the control plane.
+fn main() {}

@@ -1,0 +1,2 @@
+//! `tweed-dataplane`: the packet engine.
+fn main() {}

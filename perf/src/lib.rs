@@ -1,0 +1,1 @@
+//! The lab, the statistics view and the benchmarks.

@@ -1,0 +1,2 @@
+//! `tweed-perf`: the lab, the statistics view and the benchmarks.
+fn main() {}
