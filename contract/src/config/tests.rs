@@ -1,0 +1,112 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("node.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::load(&path)
+}
+
+#[track_caller]
+fn refused(text: &str, expected: &str) {
+    let message = parse(text).unwrap_err().to_string();
+    assert!(
+        message.contains(expected),
+        "{text:?} gave {message:?}, which lacks {expected:?}"
+    );
+}
+
+#[test]
+fn node_toml_spells_out_the_defaults() {
+    let shipped = Config::load(Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../configs/node.toml"
+    )))
+    .unwrap();
+    assert_eq!(shipped, Config::default());
+    assert_eq!(parse("").unwrap(), Config::default());
+}
+
+#[test]
+fn node_toml_names_every_key() {
+    let text = include_str!("../../../configs/node.toml");
+    let raw = include_str!("raw.rs");
+    for line in raw
+        .lines()
+        .filter(|l| l.contains(" = ") && l.contains(": ") && !l.contains("let "))
+    {
+        for field in line.split(", ").filter(|f| f.contains(" = ")) {
+            let key = field
+                .trim()
+                .rsplit('{')
+                .next()
+                .unwrap()
+                .split(':')
+                .next()
+                .unwrap()
+                .trim();
+            if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !key.is_empty() {
+                assert!(
+                    text.contains(&format!("\n{key} = ")),
+                    "configs/node.toml lacks {key}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_by_name() {
+    refused("[dataplane]\nring_sise = 64\n", "ring_sise");
+    refused("[dataplan]\n", "dataplan");
+}
+
+#[test]
+fn values_out_of_range_name_key_and_range() {
+    refused(
+        "[dataplane]\nring_size = 100\n",
+        "dataplane.ring_size is 100; it must be a power of two",
+    );
+    refused("[dataplane]\nring_size = 32\n", "from 64 to 32768");
+    refused(
+        "[dataplane]\nframes = 10\n",
+        "dataplane.frames is 10; it must be from 8192",
+    );
+    refused("[dataplane]\nchunk_size = 1000\n", "2048 or 4096");
+    refused("[dataplane]\nidle = \"nap\"\n", "\"adaptive\", \"spin\"");
+    refused(
+        "[overlay]\nmtu = 99\n",
+        "overlay.mtu is 99; it must be from 576",
+    );
+    refused("[overlay]\ndevice = \"fifteen-letters\"\n", "1 to 14 bytes");
+    refused("[underlay]\nmode = \"fast\"\n", "\"zero-copy\"");
+    refused("[underlay]\npublic_ip = \"224.0.0.1\"\n", "unicast IPv4");
+    refused("[underlay]\ninterface = \"a/b\"\n", "underlay.interface");
+    refused("[lease]\nrenew_margin_s = 86400\n", "from 1 to 86399");
+    refused("[etcd]\nendpoints = []\n", "at least one URL");
+    refused("[etcd]\nendpoints = [\"127.0.0.1\"]\n", "http://");
+    refused("[etcd]\ncertfile = \"c.pem\"\n", "set both or none");
+    refused("[etcd]\npassword = \"x\"\n", "etcd.username");
+    refused("worker = []\n", "0 entries");
+    refused(
+        "[[worker]]\nqueue = 0\ncpu = 0\n[[worker]]\nqueue = 0\ncpu = 1\n",
+        "queue 0 twice",
+    );
+}
+
+#[test]
+fn a_missing_file_names_itself_and_the_flag() {
+    let message = Config::load(Path::new("/nonexistent/node.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("/nonexistent/node.toml") && message.contains("--config"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_password_is_not_printed() {
+    let config = parse("[etcd]\nusername = \"root\"\npassword = \"s3cret\"\n").unwrap();
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
