@@ -4,6 +4,16 @@
 //! once and field access cannot panic afterwards. What a field may hold is checked by whoever decides on it (`encap`,
 //! `decap`), for here every bit pattern is a header.
 
+mod checksum;
 mod ethernet;
+mod ipv4;
+mod ipv6;
+mod udp;
+mod vxlan;
 
+pub use checksum::{Sum, update};
 pub use ethernet::{EtherType, Ethernet, Mac};
+pub use ipv4::{Ecn, Ipv4, Protocol};
+pub use ipv6::Ipv6;
+pub use udp::Udp;
+pub use vxlan::Vxlan;

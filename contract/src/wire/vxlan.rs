@@ -1,0 +1,62 @@
+//! VXLAN (RFC 7348 section 5).
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// ```text
+///  0       1          4     7          8
+/// | flags | reserved | VNI | reserved |
+/// ```
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct Vxlan {
+    /// `0x08`: the VNI is valid. Every other bit is reserved, and the kernel drops frames that set one (FLANNEL.md T12).
+    pub flags: u8,
+    /// Zero.
+    pub reserved1: [u8; 3],
+    /// Network identifier, 24 bits.
+    pub vni: [u8; 3],
+    /// Zero.
+    pub reserved2: u8,
+}
+
+impl Vxlan {
+    /// Bytes of the header.
+    pub const LEN: usize = 8;
+    /// The I flag.
+    pub const VNI_VALID: u8 = 0x08;
+    /// What VXLAN over IPv4 adds to an inner IP packet: outer IPv4, UDP, VXLAN, inner Ethernet.
+    pub const OVERHEAD_IPV4: usize = 50;
+    /// The same over IPv6.
+    pub const OVERHEAD_IPV6: usize = 70;
+
+    /// The header of a VNI below 2^24.
+    pub const fn new(vni: u32) -> Vxlan {
+        let [_, a, b, c] = vni.to_be_bytes();
+        Vxlan {
+            flags: Self::VNI_VALID,
+            reserved1: [0; 3],
+            vni: [a, b, c],
+            reserved2: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_its_bytes() {
+        assert_eq!(Vxlan::new(1).as_bytes(), [8, 0, 0, 0, 0, 0, 1, 0]);
+        assert_eq!(
+            Vxlan::new(0xabcdef).as_bytes(),
+            [8, 0, 0, 0, 0xab, 0xcd, 0xef, 0]
+        );
+        assert_eq!(
+            Vxlan::read_from_bytes(&[8, 0, 0, 0, 0, 0, 1, 0]),
+            Ok(Vxlan::new(1))
+        );
+    }
+}
