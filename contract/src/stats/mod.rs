@@ -1,4 +1,25 @@
-//! Observed state, from the dataplane to everyone.
+//! Observed state, from the dataplane to everyone who may read it.
+//!
+//! One file under the run directory, written by one process, each worker's part by one thread. Readers map it read-only
+//! and need no permission to disturb: they take no lock and leave no trace.
+//!
+//! - Counters of a worker and its ports are committed as a block under a sequence number (odd while it is written), so a
+//!   reader gets the values of one moment or tries again: `received = forwarded + drops` holds in every snapshot.
+//! - Peer counters, 65,536 of them, are single words, each whole by itself.
+//! - A restart of the dataplane makes a new file under the same name; readers notice by the inode.
 
-/// Workers that the stats segment has room for.
-pub const MAX_WORKERS: usize = 32;
+mod counters;
+mod drop;
+mod layout;
+mod port;
+mod reader;
+mod segment;
+mod writer;
+
+pub use counters::{PeerCounters, PortCounter, PortCounters, WorkerCounter, WorkerCounters};
+pub use drop::DropReason;
+pub use layout::{ABI, MAX_WORKERS};
+pub use port::{BoundMode, PortState, PortStatus};
+pub use reader::{Snapshot, StatsReader, WorkerSnapshot};
+pub use segment::StatsError;
+pub use writer::{EngineStats, WorkerStats};
