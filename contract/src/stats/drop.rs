@@ -37,7 +37,7 @@ drop_reasons! {
     NotIpv4 = "not-ipv4",
     /// IPv4 version, header length and total length contradict each other.
     IpHeader = "ip-header",
-    /// The IPv4 header checksum is wrong.
+    /// The header checksum of the pod's IPv4 packet is wrong.
     IpChecksum = "ip-checksum",
     /// The packet has no hop left (RFC 791); the source is told by ICMP time exceeded.
     TtlExceeded = "ttl-exceeded",
@@ -51,10 +51,12 @@ drop_reasons! {
     TooBig = "too-big",
     /// The outer headers are not a whole, unfragmented IPv4 UDP datagram.
     OuterHeader = "outer-header",
+    /// The outer IPv4 header checksum is wrong.
+    OuterIpChecksum = "outer-ip-checksum",
     /// The outer datagram is not addressed to this node's tunnel address and port.
     OuterDestination = "outer-destination",
     /// The outer UDP checksum is wrong (RFC 768); zero, "no checksum", is accepted as the kernel does.
-    OuterChecksum = "outer-checksum",
+    OuterUdpChecksum = "outer-udp-checksum",
     /// The outer source is no lease's PublicIP.
     OuterSource = "outer-source",
     /// The VXLAN flags are not exactly "VNI valid", or a reserved bit is set.

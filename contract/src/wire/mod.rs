@@ -16,4 +16,4 @@ pub use ethernet::{EtherType, Ethernet, Mac};
 pub use ipv4::{Ecn, Ipv4, Protocol};
 pub use ipv6::Ipv6;
 pub use udp::Udp;
-pub use vxlan::Vxlan;
+pub use vxlan::{Rewrite4, Vxlan};

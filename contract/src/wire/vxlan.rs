@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::{Ethernet, Ipv4, Udp};
+
 /// ```text
 ///  0       1          4     7          8
 /// | flags | reserved | VNI | reserved |
@@ -42,6 +44,35 @@ impl Vxlan {
         }
     }
 }
+
+/// All that stands before the inner IP packet when VXLAN runs over IPv4: one cache line.
+///
+/// ```text
+///  0                14           34    42      50               64
+/// | outer Ethernet | outer IPv4 | UDP | VXLAN | inner Ethernet | inner IP packet ...
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Rewrite4 {
+    /// Outer Ethernet.
+    pub ethernet: Ethernet,
+    /// Outer IPv4, without options.
+    pub ip: Ipv4,
+    /// Outer UDP.
+    pub udp: Udp,
+    /// VXLAN.
+    pub vxlan: Vxlan,
+    /// Inner Ethernet.
+    pub inner: Ethernet,
+}
+
+impl Rewrite4 {
+    /// Bytes: a cache line.
+    pub const LEN: usize = 64;
+}
+
+const _: () = assert!(size_of::<Rewrite4>() == Rewrite4::LEN);
 
 #[cfg(test)]
 mod tests {
