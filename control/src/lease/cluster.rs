@@ -1,0 +1,146 @@
+//! The cluster as values: what a lease source publishes and the rest of control reads.
+//!
+//! Invariant: the subnets of [`Cluster::leases`] and of our own lease are disjoint, masked, inside
+//! [`NetworkConfig::network`](super::NetworkConfig), and each has a unicast PublicIP that is not ours.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use contract::wire::Mac;
+use ipnet::{Ipv4Net, Ipv6Net};
+
+use super::NetworkConfig;
+
+/// Who we are in a lease: the value part of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The underlay address that other nodes send to.
+    pub public_ip: Ipv4Addr,
+    /// The MAC address that other nodes write into inner Ethernet headers towards us.
+    pub vtep_mac: Mac,
+}
+
+/// What a source shows at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// The last complete state; `None` until the first one. Stays when the source fails.
+    pub cluster: Option<Arc<Cluster>>,
+    /// Why `cluster` may be out of date or our lease cannot be had, in words for an operator; `None` when all is well.
+    pub trouble: Option<String>,
+}
+
+/// The cluster, complete, as the source last showed it. Compared by value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// What all nodes share.
+    pub network: NetworkConfig,
+    /// The state of our own lease.
+    pub own: OwnLease,
+    /// Everyone else's leases by subnet. Shared, so that a change of `own` copies nothing.
+    pub leases: Arc<BTreeMap<Ipv4Net, Lease>>,
+    /// What was found and not used, in the order of keys.
+    pub skipped: Arc<Vec<Skipped>>,
+}
+
+/// A node's right to a subnet and the way to reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Pods of that node; masked.
+    pub subnet: Ipv4Net,
+    /// Its IPv6 pods in a dual-stack cluster; masked.
+    pub subnet6: Option<Ipv6Net>,
+    /// Underlay address: outer destination of packets to it, and the only outer source believed from it.
+    pub public_ip: Ipv4Addr,
+    /// Its IPv6 underlay address.
+    pub public_ip6: Option<Ipv6Addr>,
+    /// How packets travel to it.
+    pub backend: Backend,
+}
+
+/// How packets travel to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// VXLAN to the cluster's VNI. flannel receivers ignore the VNI that a lease advertises, and so do we.
+    Vxlan {
+        /// Inner destination MAC towards that node; unicast, not zero.
+        vtep_mac: Mac,
+    },
+    /// Another of flannel's backends, by its name in the lease (`udp` when it has none). No path of ours: counted, shown.
+    Other(String),
+}
+
+/// Something found in the source that is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The key in etcd or in the file.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The state of our own lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnLease {
+    /// None yet.
+    Acquiring,
+    /// Ours.
+    Held {
+        /// The subnet of our pods.
+        subnet: Ipv4Net,
+        /// When it ends unless renewed (monotonic clock); `None` for a reservation and in a file: without end.
+        expires: Option<Instant>,
+    },
+    /// It was ours and is not. Traffic of this subnet must be fenced: its pods' addresses may belong to others.
+    Lost {
+        /// The subnet that was ours.
+        subnet: Ipv4Net,
+        /// How it was lost.
+        loss: Loss,
+    },
+}
+
+impl OwnLease {
+    /// The subnet that is ours now.
+    pub fn subnet(&self) -> Option<Ipv4Net> {
+        match self {
+            OwnLease::Held { subnet, .. } => Some(*subnet),
+            OwnLease::Acquiring | OwnLease::Lost { .. } => None,
+        }
+    }
+}
+
+/// How a lease was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Another node wrote itself into our key.
+    Stolen {
+        /// The PublicIP that stands there now.
+        by: Ipv4Addr,
+        /// The VTEP MAC that stands there now, if that node speaks VXLAN.
+        vtep_mac: Option<Mac>,
+    },
+    /// The key is gone: deleted by someone, or its etcd lease was revoked or ran out.
+    Deleted,
+    /// Not renewed in time (etcd out of reach); by our clock it must have ended.
+    Expired,
+    /// The file no longer has a lease with our PublicIP.
+    Unlisted,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Loss::Stolen {
+                by,
+                vtep_mac: Some(mac),
+            } => write!(f, "taken by {by} (VTEP {mac})"),
+            Loss::Stolen { by, vtep_mac: None } => write!(f, "taken by {by}"),
+            Loss::Deleted => write!(f, "deleted, revoked or expired in etcd"),
+            Loss::Expired => write!(f, "not renewed in time"),
+            Loss::Unlisted => write!(f, "no longer in the lease file"),
+        }
+    }
+}
