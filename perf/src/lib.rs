@@ -1,1 +1,4 @@
 //! The lab, the statistics view and the benchmarks.
+#![forbid(unsafe_code)]
+
+pub mod lab;

@@ -1,0 +1,187 @@
+//! A ping every 10 ms in the background: what users notice while something else happens.
+//!
+//! Losses are counted in probes, so that a machine that stalls for a moment (and sends nothing meanwhile) does not look
+//! like a network that lost something.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use rustix::process::Signal;
+
+use super::ping::field;
+use crate::lab::error::{LabError, Result};
+use crate::lab::namespace::Namespace;
+use crate::lab::process::Process;
+
+/// Probes that may still be under way when the stream is stopped: 100 ms. Unanswered ones among them are not losses.
+const UNDER_WAY: u32 = 10;
+
+/// A running stream.
+pub struct PingStream {
+    ping: Process,
+}
+
+/// A moment of a stream, to ask later what happened after it.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Mark(f64);
+
+impl Mark {
+    /// This moment.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Mark(since.unwrap_or_default().as_secs_f64())
+    }
+}
+
+impl PingStream {
+    /// Starts one. Its record is a file of the lab.
+    pub fn start(from: &impl AsRef<Namespace>, to: Ipv4Addr) -> Result<Self> {
+        let from = from.as_ref();
+        let mut command = from.command("ping");
+        command.args(["-n", "-D", "-i", "0.01", &to.to_string()]);
+        let ping = Process::start(&format!("ping {to}"), command, &record(from, to))?;
+        Ok(PingStream { ping })
+    }
+
+    /// Stops it and counts.
+    pub fn stop(self) -> Result<StreamReport> {
+        let (_, text) = self.ping.stop(Signal::INT, 10)?;
+        StreamReport::parse(&text)
+    }
+}
+
+/// A file name of its own for every stream of a lab.
+fn record(from: &Namespace, to: Ipv4Addr) -> PathBuf {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("ping-{to}-{}.txt", NEXT.fetch_add(1, Ordering::Relaxed));
+    from.directory().join(name)
+}
+
+/// What a stream saw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamReport {
+    /// Probes sent.
+    pub sent: u32,
+    /// Time (seconds since 1970) and sequence number of each reply, in order of arrival.
+    replies: Vec<(f64, u32)>,
+}
+
+impl StreamReport {
+    fn parse(text: &str) -> Result<Self> {
+        let mut replies = Vec::new();
+        for line in text.lines().filter(|line| line.contains(" bytes from ")) {
+            // "[1700000000.123456] 64 bytes from 10.244.2.10: icmp_seq=1 ttl=62 time=0.3 ms"
+            let time = line
+                .strip_prefix('[')
+                .and_then(|rest| rest.split(']').next()?.parse().ok());
+            match (time, field(line, "icmp_seq=")) {
+                (Some(time), Some(sequence)) => replies.push((time, sequence)),
+                _ => return Err(LabError::parse("a reply of ping -D", line)),
+            }
+        }
+        let sent = text
+            .lines()
+            .find_map(|line| line.split_once(" packets transmitted, ")?.0.parse().ok())
+            .ok_or_else(|| LabError::parse("ping's summary", text))?;
+        Ok(StreamReport { sent, replies })
+    }
+
+    /// Probes without a reply, except the last ones if the stream was alive when it was stopped.
+    pub fn lost(&self) -> u32 {
+        let mut sequences: Vec<_> = self.replies.iter().map(|(_, sequence)| *sequence).collect();
+        sequences.sort_unstable();
+        sequences.dedup();
+        let last = sequences.last().copied().unwrap_or(0);
+        let unanswered_end = self.sent.saturating_sub(last);
+        let under_way = if unanswered_end <= UNDER_WAY {
+            unanswered_end
+        } else {
+            0
+        };
+        self.sent - sequences.len() as u32 - under_way
+    }
+
+    /// The longest run of probes without a reply between two replies.
+    pub fn longest_gap(&self) -> u32 {
+        let mut sequences: Vec<_> = self.replies.iter().map(|(_, sequence)| *sequence).collect();
+        sequences.sort_unstable();
+        sequences
+            .windows(2)
+            .map(|pair| (pair[1] - pair[0]).saturating_sub(1))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Milliseconds from `mark` to the first reply after it; `None` when there was none.
+    pub fn first_reply_ms(&self, mark: Mark) -> Option<f64> {
+        self.replies
+            .iter()
+            .find(|(time, _)| *time >= mark.0)
+            .map(|(time, _)| (time - mark.0) * 1e3)
+    }
+}
+
+impl std::fmt::Display for StreamReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} probes, {} lost, longest gap {} probes",
+            self.sent,
+            self.lost(),
+            self.longest_gap()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(sent: u32, answered: impl IntoIterator<Item = u32>) -> StreamReport {
+        let mut text: String = answered
+            .into_iter()
+            .map(|n| {
+                format!(
+                    "[{:.2}] 64 bytes from 10.0.0.1: icmp_seq={n} ttl=62 time=0.3 ms\n",
+                    1000.0 + f64::from(n) / 100.0
+                )
+            })
+            .collect();
+        text += &format!("{sent} packets transmitted, 0 received, 0% packet loss, time 1ms\n");
+        StreamReport::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn a_whole_stream_has_no_loss() {
+        let report = stream(100, 1..=100);
+        assert_eq!((report.lost(), report.longest_gap()), (0, 0));
+    }
+
+    #[test]
+    fn the_last_probes_may_be_under_way() {
+        assert_eq!(stream(100, 1..=98).lost(), 0);
+    }
+
+    #[test]
+    fn a_stream_that_died_counts_its_whole_end() {
+        assert_eq!(stream(100, 1..=60).lost(), 40);
+    }
+
+    #[test]
+    fn a_gap_is_lost_and_measured() {
+        let report = stream(100, (1..=20).chain(51..=100));
+        assert_eq!((report.lost(), report.longest_gap()), (30, 30));
+        let back = report.first_reply_ms(Mark(1000.205)).unwrap();
+        assert!((back - 305.0).abs() < 0.1, "{back}");
+    }
+
+    #[test]
+    fn duplicates_do_not_hide_a_loss() {
+        assert_eq!(
+            stream(20, [1, 2, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]).lost(),
+            1
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! A node that runs our two daemons.
+//!
+//! Either daemon can be started, stopped and killed alone, for that is what the design promises users.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use rustix::process::Signal;
+
+use super::binaries::binary;
+use super::error::{LabError, Result};
+use super::etcd::ENDPOINT;
+use super::namespace::Namespace;
+use super::node::Node;
+use super::process::Process;
+use super::wait::wait_until;
+
+/// The kernel's end of the uplink into the engine.
+pub const DEVICE: &str = "tweed0";
+
+/// What a test may vary in `node.toml`; the rest is the lab's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// `underlay.interface`.
+    pub interface: String,
+    /// One worker for each of these queues.
+    pub queues: Vec<u32>,
+    /// `dataplane.idle`.
+    pub idle: &'static str,
+}
+
+impl NodeConfig {
+    fn render(&self, node: &Node) -> String {
+        let directory = node.directory();
+        let cpus = std::thread::available_parallelism().map_or(1, |n| n.get()) as u32;
+        let workers: String = self
+            .queues
+            .iter()
+            .map(|queue| {
+                // Neighbouring nodes start on different CPUs: two nodes on two cores do not share one by accident.
+                let cpu = (u32::from(node.place().host) + queue) % cpus;
+                format!("\n[[worker]]\nqueue = {queue}\ncpu = {cpu}\n")
+            })
+            .collect();
+        format!(
+            "[node]\nrun_dir = {run:?}\nstate_dir = {state:?}\n\n\
+             [underlay]\ninterface = {interface:?}\n\n\
+             [lease]\nsubnet_env = {subnet_env:?}\n\n\
+             [etcd]\nendpoints = [{ENDPOINT:?}]\n\n\
+             [dataplane]\nidle = {idle:?}\n{workers}",
+            run = directory.join("run"),
+            state = directory.join("state"),
+            interface = self.interface,
+            subnet_env = node.subnet_env_path(),
+            idle = self.idle,
+        )
+    }
+}
+
+/// A tweed node.
+pub struct TweedNode {
+    node: Node,
+    control: Option<Process>,
+    dataplane: Option<Process>,
+}
+
+impl TweedNode {
+    /// A node with a `node.toml` for its NIC, and no daemon running.
+    pub fn create(node: Node) -> Result<Self> {
+        let config = NodeConfig {
+            interface: "eth0".to_owned(),
+            queues: (0..node.place().queues).collect(),
+            idle: "adaptive",
+        };
+        for name in ["run", "state"] {
+            let path = node.directory().join(name);
+            std::fs::create_dir(&path)
+                .map_err(LabError::io(format!("create {}", path.display())))?;
+        }
+        let tweed = TweedNode {
+            node,
+            control: None,
+            dataplane: None,
+        };
+        tweed.configure(&config)?;
+        Ok(tweed)
+    }
+
+    /// Rewrites `node.toml`; daemons read it when they start.
+    pub fn configure(&self, config: &NodeConfig) -> Result<()> {
+        let path = self.config_path();
+        std::fs::write(&path, config.render(&self.node))
+            .map_err(LabError::io(format!("write {}", path.display())))
+    }
+
+    /// Starts both daemons and waits for the lease, as the CNI plugin would.
+    pub fn start(&mut self) -> Result<()> {
+        self.start_control()?;
+        self.start_dataplane()?;
+        let path = self.subnet_env_path();
+        let mut ended = Ok(());
+        wait_until(&format!("the lease of {}", self.name()), 30, || {
+            ended = self.check_running();
+            ended.is_err() || path.exists()
+        })?;
+        ended
+    }
+
+    /// Starts `tweed-control`.
+    pub fn start_control(&mut self) -> Result<()> {
+        self.control = Some(self.daemon("tweed-control")?);
+        Ok(())
+    }
+
+    /// Starts `tweed-dataplane`.
+    pub fn start_dataplane(&mut self) -> Result<()> {
+        self.dataplane = Some(self.daemon("tweed-dataplane")?);
+        Ok(())
+    }
+
+    /// Starts one of our daemons beside those that run, for tests that expect it to refuse.
+    pub fn daemon(&self, name: &'static str) -> Result<Process> {
+        let mut command = self.ns().command(binary(name)?);
+        command.arg("--config").arg(self.config_path());
+        let log = self.directory().join(format!("{name}.log"));
+        Process::start(&format!("{name} on {}", self.name()), command, &log)
+    }
+
+    /// Runs a daemon that is expected to refuse to run: its exit status and what it printed.
+    pub fn refusal(&self, name: &'static str) -> Result<(ExitStatus, String)> {
+        let mut daemon = self.daemon(name)?;
+        let status = daemon.wait(30)?;
+        Ok((status, daemon.output()))
+    }
+
+    /// `kill -9` of control.
+    pub fn kill_control(&mut self) -> Result<()> {
+        kill(&mut self.control)
+    }
+
+    /// `kill -9` of the dataplane.
+    pub fn kill_dataplane(&mut self) -> Result<()> {
+        kill(&mut self.dataplane)
+    }
+
+    /// Stops both daemons by SIGTERM, the dataplane first; their exit statuses.
+    pub fn stop(&mut self) -> Result<[ExitStatus; 2]> {
+        let stop = |daemon: Option<Process>| match daemon {
+            Some(daemon) => daemon.stop(Signal::TERM, 30).map(|(status, _)| status),
+            None => Err(LabError::Unexpected("it does not run".to_owned())),
+        };
+        Ok([stop(self.dataplane.take())?, stop(self.control.take())?])
+    }
+
+    /// An error when a daemon that was started has ended.
+    pub fn check_running(&mut self) -> Result<()> {
+        for daemon in [&mut self.control, &mut self.dataplane] {
+            if let Some(daemon) = daemon {
+                daemon.check_running()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Its `node.toml`.
+    pub fn config_path(&self) -> PathBuf {
+        self.directory().join("node.toml")
+    }
+
+    /// The tables segment, for tests that mangle it.
+    pub fn tables_path(&self) -> PathBuf {
+        self.directory().join("run/tables")
+    }
+}
+
+/// An error when it had died before, for then the test would test nothing.
+fn kill(daemon: &mut Option<Process>) -> Result<()> {
+    match daemon.take() {
+        Some(mut daemon) => {
+            daemon.check_running()?;
+            daemon.kill();
+            Ok(())
+        }
+        None => Err(LabError::Unexpected(
+            "a daemon to be killed does not run".to_owned(),
+        )),
+    }
+}
+
+impl Deref for TweedNode {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}
+
+impl AsRef<Namespace> for TweedNode {
+    fn as_ref(&self) -> &Namespace {
+        self.node.ns()
+    }
+}
