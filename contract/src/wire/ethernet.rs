@@ -97,6 +97,11 @@ pub struct Ethernet {
     pub ethertype: U16,
 }
 
+impl Ethernet {
+    /// Bytes of the header.
+    pub const LEN: usize = 14;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,172 @@
+//! The loop. A worker owns queue *i* of every port, its UMEM, its pool, its counters; it shares nothing with the others.
+//!
+//! One [`turn`](Worker::turn): take a snapshot of the tables; from each port receive a burst, give each frame a verdict,
+//! stage it at its output port, submit; then recycle: one wake-up for each port whose ring asks for it, completions to
+//! the pool, pool to the fill rings; quiesce.
+//!
+//! Five nevers in a turn: allocate, lock, log, read the clock per packet, make a system call that no ring asked for.
+//! Conservation: between two turns, pool + rings = chunks of the UMEM.
+
+use contract::stats::{WorkerCounter, WorkerCounters, WorkerStats};
+use contract::tables::{MAX_PORTS, PortKind, WorkerTables};
+
+use crate::answer::Answerer;
+use crate::clock::tsc;
+use crate::encap::IpIds;
+use crate::port::Port;
+use crate::turn::Turn;
+use crate::xsk::{Burst, Pool, Xsk};
+
+/// Busy turns between two commits of the counters: a commit of two ports writes some twenty shared cache lines. After the
+/// last packet of a run the first idle turn commits at once.
+const TURNS_PER_COMMIT: u64 = 32;
+
+/// A worker and all that it owns.
+pub struct Worker {
+    pool: Pool,
+    ports: Box<[Port; MAX_PORTS]>,
+    /// Numbers of the ports that are open, so that a turn does not look at the others.
+    open: Vec<u8>,
+    burst: Burst,
+    tables: Option<WorkerTables>,
+    stats: WorkerStats,
+    counters: WorkerCounters,
+    ids: IpIds,
+    answerer: Answerer,
+    last_tsc: u64,
+    uncommitted: bool,
+}
+
+impl Worker {
+    /// A worker without ports or tables: nothing arrives, so nothing is dropped.
+    pub fn new(pool: Pool, stats: WorkerStats, ids: IpIds, answerer: Answerer) -> Self {
+        let mut counters = WorkerCounters::default();
+        counters.set(WorkerCounter::Frames, pool.len() as u64);
+        Worker {
+            pool,
+            ports: Box::new(std::array::from_fn(|_| Port::default())),
+            open: Vec::with_capacity(MAX_PORTS),
+            burst: Burst::new(),
+            tables: None,
+            stats,
+            counters,
+            ids,
+            answerer,
+            last_tsc: tsc(),
+            uncommitted: true,
+        }
+    }
+
+    /// Reads these tables from the next turn on.
+    pub fn use_tables(&mut self, tables: WorkerTables) {
+        self.tables = Some(tables);
+    }
+
+    /// Sets one of the worker's gauges: its CPU, its queue.
+    pub fn set(&mut self, gauge: WorkerCounter, value: u64) {
+        self.counters.set(gauge, value);
+    }
+
+    /// Opens port `number` over these rings; one that was open there is closed.
+    pub fn open(&mut self, number: u8, kind: PortKind, xsk: Xsk) {
+        self.close(number);
+        if let Some(port) = self.ports.get_mut(usize::from(number)) {
+            port.open(xsk, kind);
+            port.recycle(&mut self.pool);
+            self.open.push(number);
+        }
+    }
+
+    /// Closes port `number` and takes its frames back. Its counters stay.
+    pub fn close(&mut self, number: u8) {
+        if let Some(port) = self.ports.get_mut(usize::from(number)) {
+            port.close(&mut self.pool);
+            self.open.retain(|open| *open != number);
+            self.stats.commit_port(usize::from(number), &port.counters);
+        }
+    }
+
+    /// One pass over all ports; gives the number of frames received.
+    #[inline]
+    pub fn turn(&mut self) -> usize {
+        let mut received = 0;
+        if let Some(tables) = &mut self.tables {
+            let fib = tables.snapshot();
+            self.counters.set(WorkerCounter::Generation, fib.generation());
+            let mut turn = Turn {
+                pool: &mut self.pool,
+                ports: &mut self.ports,
+                fib: &fib,
+                stats: &mut self.stats,
+                ids: &mut self.ids,
+                answerer: &mut self.answerer,
+            };
+            for from in &self.open {
+                received += turn.burst(*from, &mut self.burst);
+                turn.submit(&self.open);
+            }
+        }
+        for number in &self.open {
+            if let Some(port) = self.ports.get_mut(usize::from(*number)) {
+                port.recycle(&mut self.pool);
+            }
+        }
+        self.account(received);
+        received
+    }
+
+    /// Time and commits.
+    #[inline(always)]
+    fn account(&mut self, received: usize) {
+        let now = tsc();
+        let cycles = now.wrapping_sub(self.last_tsc);
+        self.last_tsc = now;
+        self.counters.add(WorkerCounter::Turns, 1);
+        if received > 0 {
+            self.counters.add(WorkerCounter::BusyTurns, 1);
+            self.counters.add(WorkerCounter::BusyCycles, cycles);
+            self.uncommitted = true;
+            if self.counters.count(WorkerCounter::BusyTurns).is_multiple_of(TURNS_PER_COMMIT) {
+                self.commit();
+            }
+        } else {
+            self.counters.add(WorkerCounter::IdleCycles, cycles);
+            if self.uncommitted {
+                self.uncommitted = false;
+                self.commit();
+            }
+        }
+    }
+
+    /// Publishes all counters.
+    #[inline(never)]
+    pub fn commit(&mut self) {
+        let in_rings: usize = self.ports.iter().filter_map(Port::xsk).map(Xsk::in_flight).sum();
+        self.counters.set(WorkerCounter::FramesFree, self.pool.len() as u64);
+        self.counters.set(WorkerCounter::FramesInRings, in_rings as u64);
+        for number in &self.open {
+            if let Some(port) = self.ports.get(usize::from(*number)) {
+                self.stats.commit_port(usize::from(*number), &port.counters);
+            }
+        }
+        self.stats.commit(&self.counters);
+    }
+
+    /// Time passed in poll(2): neither busy nor idle.
+    pub fn slept(&mut self) {
+        let now = tsc();
+        self.counters.add(WorkerCounter::Sleeps, 1);
+        self.counters.add(WorkerCounter::SleepCycles, now.wrapping_sub(self.last_tsc));
+        self.last_tsc = now;
+    }
+
+    /// Ports that are open.
+    pub fn ports(&self) -> impl Iterator<Item = &Port> {
+        self.open.iter().filter_map(|number| self.ports.get(usize::from(*number)))
+    }
+
+    /// Chunks that are where they belong: in the pool or in the rings. Equal to the UMEM's count between two turns.
+    pub fn frames_accounted(&self) -> usize {
+        self.pool.len() + self.ports().filter_map(Port::xsk).map(Xsk::in_flight).sum::<usize>()
+    }
+}
