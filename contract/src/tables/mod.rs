@@ -9,6 +9,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::config::BindMode;
 use crate::wire::Mac;
 
+mod compile;
+mod fib;
+mod layout;
+mod lpm;
+mod rewrite;
+
+pub use compile::{OwnedFib, TablesError};
+pub use fib::{AdjacencyMeta, Fib, FibPort};
+pub use layout::{ABI, FibNode, MAX_READERS};
+pub use rewrite::AdjacencyKind;
+
 /// Ports that the tables can hold, and so the engine: the NIC, the uplink, and room for pods to come.
 pub const MAX_PORTS: usize = 64;
 /// Adjacencies that the tables can hold. An index is 16 bits wide everywhere.
@@ -73,6 +84,19 @@ pub enum PortKind {
     Uplink = 2,
     /// A pod behind the engine: the engine is its router, decrements the TTL and answers with ICMP errors.
     Pod = 3,
+}
+
+impl PortKind {
+    /// The kind that a byte of the segment names, if any.
+    #[inline(always)]
+    pub(super) const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(PortKind::Underlay),
+            2 => Some(PortKind::Uplink),
+            3 => Some(PortKind::Pod),
+            _ => None,
+        }
+    }
 }
 
 /// A device that the engine shall open, one queue of it per worker.
