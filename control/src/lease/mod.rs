@@ -8,8 +8,10 @@
 //! The facts are flannel's: `pkg/subnet` and `pkg/lease` of flannel-io/flannel.
 
 mod cluster;
+mod json;
 /// The network configuration that all nodes share.
 pub mod network;
+mod record;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -1,0 +1,176 @@
+//! What must survive a restart and a reboot: the VTEP MAC and the last subnet, a line of text each, in `node.state_dir`.
+//!
+//! The MAC is in every peer's tables. flanneld in etcd mode keeps it only in its kernel device and publishes a new one
+//! after each reboot; ours is chosen once. A file that is there but cannot be understood is an error for the MAC,
+//! because replacing it silently would change the node's identity, and nothing for the subnet, which is only a wish.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use contract::wire::Mac;
+use ipnet::Ipv4Net;
+use thiserror::Error;
+
+use crate::replace::{ReplaceError, replace};
+
+/// Why the node's state could not be had.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The file is there and cannot be read.
+    #[error("cannot read {path}: {source}; it must be readable for tweed-control")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file does not hold a usable MAC address.
+    #[error(
+        "{path} holds {found:?}, not a unicast MAC address; write the VTEP MAC of this node's lease there, or remove \
+         the file to let peers learn a new one"
+    )]
+    Mac {
+        /// The file.
+        path: PathBuf,
+        /// Its first characters.
+        found: String,
+    },
+    /// The file could not be written.
+    #[error(transparent)]
+    Write(#[from] ReplaceError),
+}
+
+/// The directory `node.state_dir`.
+#[derive(Clone, Debug)]
+pub struct State {
+    directory: PathBuf,
+}
+
+impl State {
+    /// Nothing is read or made yet.
+    pub fn new(directory: &Path) -> Self {
+        State {
+            directory: directory.to_owned(),
+        }
+    }
+
+    /// This node's VTEP MAC: the one on disk, or a new random one (locally administered, unicast), saved before it is
+    /// returned.
+    pub fn vtep_mac(&self) -> Result<Mac, StateError> {
+        let path = self.directory.join("vtep-mac");
+        match fs::read(&path) {
+            Ok(bytes) => parse_mac(&bytes).ok_or_else(|| StateError::Mac {
+                found: String::from_utf8_lossy(&bytes)
+                    .trim()
+                    .chars()
+                    .take(40)
+                    .collect(),
+                path,
+            }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let mac = random_mac();
+                replace(&path, format!("{mac}\n").as_bytes(), 0o644)?;
+                Ok(mac)
+            }
+            Err(source) => Err(StateError::Read { path, source }),
+        }
+    }
+
+    /// The subnet that [`State::remember_subnet`] last saved, if it can still be read.
+    pub fn previous_subnet(&self) -> Option<Ipv4Net> {
+        let text = fs::read_to_string(self.subnet_path()).ok()?;
+        text.trim().parse::<Ipv4Net>().ok().map(|net| net.trunc())
+    }
+
+    /// Saves the subnet that the next run should ask for.
+    pub fn remember_subnet(&self, subnet: Ipv4Net) -> Result<(), StateError> {
+        Ok(replace(
+            &self.subnet_path(),
+            format!("{subnet}\n").as_bytes(),
+            0o644,
+        )?)
+    }
+
+    fn subnet_path(&self) -> PathBuf {
+        self.directory.join("subnet")
+    }
+}
+
+fn parse_mac(bytes: &[u8]) -> Option<Mac> {
+    let mac: Mac = std::str::from_utf8(bytes).ok()?.trim().parse().ok()?;
+    (mac.is_unicast() && mac != Mac([0; 6])).then_some(mac)
+}
+
+/// 46 random bits below the two that say "chosen here" and "one station" (IEEE 802, as flannel's `pkg/mac`).
+fn random_mac() -> Mac {
+    let mut bytes = [0; 6];
+    fastrand::fill(&mut bytes);
+    bytes[0] = bytes[0] & 0xfc | 0x02;
+    Mac(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mac_is_chosen_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::new(&dir.path().join("tweed"));
+        let mac = state.vtep_mac().unwrap();
+        assert_eq!(
+            mac.0[0] & 3,
+            2,
+            "{mac} is not locally administered and unicast"
+        );
+        assert_eq!(state.vtep_mac().unwrap(), mac);
+        let other = State::new(&dir.path().join("other"));
+        assert_ne!(other.vtep_mac().unwrap(), mac);
+    }
+
+    #[test]
+    fn a_corrupt_mac_names_the_file_and_the_remedy_and_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vtep-mac");
+        for junk in [
+            &b""[..],
+            b"\0\0\0",
+            b"02:00:00:00:00",
+            b"01:00:5e:00:00:01",
+            b"00:00:00:00:00:00",
+            b"\xff\xfe",
+        ] {
+            fs::write(&path, junk).unwrap();
+            let message = State::new(dir.path()).vtep_mac().unwrap_err().to_string();
+            assert!(
+                message.contains("vtep-mac") && message.contains("remove the file"),
+                "{message}"
+            );
+            assert_eq!(fs::read(&path).unwrap(), junk);
+        }
+    }
+
+    #[test]
+    fn the_subnet_is_remembered_and_junk_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::new(dir.path());
+        assert_eq!(state.previous_subnet(), None);
+        state
+            .remember_subnet("10.244.7.0/24".parse().unwrap())
+            .unwrap();
+        assert_eq!(
+            state.previous_subnet(),
+            Some("10.244.7.0/24".parse().unwrap())
+        );
+        fs::write(dir.path().join("subnet"), b"\xff10.244").unwrap();
+        assert_eq!(state.previous_subnet(), None);
+    }
+
+    #[test]
+    fn random_macs_are_ours_to_choose() {
+        for _ in 0..1000 {
+            assert_eq!(random_mac().0[0] & 3, 2);
+        }
+    }
+}
