@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -17,6 +18,9 @@ use super::wait::wait_until;
 /// Frames whose checksum is present and wrong, at any layer, or that tshark cannot make sense of.
 const BAD: &str = "ip.checksum.status==0 || udp.checksum.status==0 || tcp.checksum.status==0 || \
                    icmp.checksum.status==0 || _ws.malformed";
+
+/// How long tcpdump may need for what is in its ring, on a busy machine.
+const DRAIN: Duration = Duration::from_millis(300);
 
 /// A running capture.
 pub struct Capture {
@@ -32,7 +36,18 @@ impl Capture {
         let log = path.with_extension("txt");
         let mut command = ns.command("tcpdump");
         command
-            .args(["-i", device, "-U", "-n", "-s", "0", "-B", "32768", "-w"])
+            .args([
+                "-i",
+                device,
+                "--immediate-mode",
+                "-U",
+                "-n",
+                "-s",
+                "0",
+                "-B",
+                "32768",
+                "-w",
+            ])
             .arg(&path)
             .args(filter.split_whitespace());
         let mut tcpdump = Process::start("tcpdump", command, &log)?;
@@ -45,8 +60,9 @@ impl Capture {
         Ok(Capture { tcpdump, path })
     }
 
-    /// Ends it.
+    /// Ends it, once tcpdump has read what came last: what lies in its ring when the signal comes is lost.
     pub fn stop(self) -> Result<Pcap> {
+        std::thread::sleep(DRAIN);
         self.tcpdump.stop(Signal::INT, 10)?;
         Ok(Pcap { path: self.path })
     }

@@ -39,6 +39,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
 
+pub use binaries::binary;
 pub use error::{LabError, Result, expect};
 pub use etcd::{ENDPOINT, Etcd};
 pub use flannel::FlannelNode;

@@ -1,13 +1,44 @@
-//! One way to run a namespace test.
+//! What the namespace tests share: one way to run, one cluster of three.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use perf::lab::traffic::Ping;
-use perf::lab::{Lab, Namespace, Pod, Result};
+use perf::lab::traffic::{Ping, StreamReport};
+use perf::lab::{FlannelNode, Lab, Namespace, Pod, Result, TweedNode, expect};
 
 /// Runs `test` in a fresh lab. On failure the lab is dropped while panicking, which shows the daemons' logs.
 pub fn in_a_lab(test: impl FnOnce(&Lab) -> Result<()>) {
     let lab = Lab::new().unwrap_or_else(|error| panic!("{error}"));
     test(&lab).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Two tweed nodes and a flannel node, a pod on each, all reaching each other.
+pub struct Trio {
+    pub x: Pod,
+    pub y: Pod,
+    pub z: Pod,
+    pub t1: TweedNode,
+    pub t2: TweedNode,
+    pub f3: FlannelNode,
+}
+
+impl Trio {
+    pub fn build(lab: &Lab) -> Result<Self> {
+        let (t1, t2) = (lab.tweed(1)?, lab.tweed(2)?);
+        let f3 = lab.flannel(3, "10.244.3.0/24")?;
+        let (x, y, z) = (t1.pod()?, t2.pod()?, f3.pod()?);
+        settle(lab, &[&x, &y, &z])?;
+        Ok(Trio {
+            x,
+            y,
+            z,
+            t1,
+            t2,
+            f3,
+        })
+    }
+
+    pub fn pods(&self) -> [&Pod; 3] {
+        [&self.x, &self.y, &self.z]
+    }
 }
 
 /// Every ordered pair of different pods.
@@ -28,9 +59,17 @@ pub fn settle(lab: &Lab, pods: &[&Pod]) -> Result<()> {
 pub fn ping_both_sizes(from: &impl AsRef<Namespace>, to: &Pod, ttl: u8) -> Result<()> {
     for ping in [Ping::default(), Ping::full(to.mtu)] {
         let report = ping.all(from, to.ip)?;
-        perf::lab::expect(report.ttl == Some(ttl), || {
+        expect(report.ttl == Some(ttl), || {
             format!("{} answers with ttl {:?}, not {ttl}", to.name, report.ttl)
         })?;
     }
     Ok(())
+}
+
+/// Fails when a stream lost more probes (10 ms each) than that.
+pub fn lost_at_most(what: &str, stream: &StreamReport, probes: u32) -> Result<()> {
+    println!("{what}: {stream}");
+    expect(stream.lost() <= probes, || {
+        format!("{what}: {stream}; at most {probes} may be lost")
+    })
 }

@@ -1,0 +1,107 @@
+//! What may die alone: control, the dataplane, etcd. Losses are counted in probes of 10 ms.
+
+mod common;
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use common::{Trio, in_a_lab, lost_at_most, settle};
+use perf::lab::traffic::PingStream;
+use perf::lab::{expect, wait_until};
+
+/// Long enough for a daemon to have started, taken its lease and published again; also long enough that what it breaks
+/// shows in the streams.
+const AFTERMATH: Duration = Duration::from_secs(4);
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn control_dies_and_comes_back_unnoticed() {
+    in_a_lab(|lab| {
+        let mut trio = Trio::build(lab)?;
+        let before = trio.t1.subnet_env()?;
+        let to_tweed = PingStream::start(&trio.x, trio.y.ip)?;
+        let from_flannel = PingStream::start(&trio.z, trio.x.ip)?;
+        sleep(Duration::from_secs(1));
+        trio.t1.kill_control()?;
+        sleep(Duration::from_secs(1));
+        trio.t1.start_control()?;
+        sleep(AFTERMATH);
+        trio.t1.check_running()?;
+        lost_at_most("tweed to tweed", &to_tweed.stop()?, 0)?;
+        lost_at_most("flannel to tweed", &from_flannel.stop()?, 0)?;
+        expect(trio.t1.subnet_env()? == before, || {
+            "the subnet changed".into()
+        })
+    });
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn the_dataplane_dies_and_traffic_is_back_within_200_probes() {
+    in_a_lab(|lab| {
+        let mut trio = Trio::build(lab)?;
+        let out = PingStream::start(&trio.x, trio.z.ip)?;
+        let elsewhere = PingStream::start(&trio.y, trio.z.ip)?;
+        sleep(Duration::from_secs(1));
+        trio.t1.kill_dataplane()?;
+        trio.t1.start_dataplane()?;
+        lab.wait_reach(&trio.x, trio.z.ip)?;
+        sleep(AFTERMATH);
+        trio.t1.check_running()?;
+        lost_at_most("through the restarted engine", &out.stop()?, 200)?;
+        lost_at_most("past it", &elsewhere.stop()?, 0)
+    });
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn etcd_is_away_for_a_minute_and_nobody_notices() {
+    in_a_lab(|lab| {
+        let mut trio = Trio::build(lab)?;
+        let subnet = trio.t1.subnet_env()?.subnet;
+        let lease = lab.etcd().lease(subnet)?;
+        let streams = [
+            PingStream::start(&trio.x, trio.y.ip)?,
+            PingStream::start(&trio.z, trio.x.ip)?,
+        ];
+        lab.etcd().stop();
+        sleep(Duration::from_secs(60));
+        trio.t1.check_running()?;
+        lab.etcd().start()?;
+
+        // Whoever joins now is seen: the watches have found their way back.
+        let f4 = lab.flannel(4, "10.244.4.0/24")?;
+        let w = f4.pod()?;
+        settle(lab, &[&trio.x, &trio.y, &w])?;
+        for stream in streams {
+            lost_at_most("across the outage", &stream.stop()?, 0)?;
+        }
+        expect(lab.etcd().lease(subnet)? == lease, || {
+            "our lease is not ours any more".into()
+        })
+    });
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn a_stolen_subnet_is_fenced() {
+    in_a_lab(|lab| {
+        let trio = Trio::build(lab)?;
+        let subnet = trio.t1.subnet_env()?.subnet;
+        // A flannel node back after a day overwrites our lease without looking.
+        let mut stolen = lab.etcd().lease(subnet)?;
+        stolen.public_ip = "192.168.77.99".parse().unwrap_or(stolen.public_ip);
+        lab.etcd().put_lease(subnet, &stolen)?;
+        wait_until("t1 to stop speaking for the stolen subnet", 10, || {
+            perf::lab::traffic::Ping {
+                count: 1,
+                ..Default::default()
+            }
+            .run(&trio.x, trio.z.ip)
+            .is_ok_and(|report| report.received == 0)
+        })?;
+        expect(lab.etcd().lease(subnet)? == stolen, || {
+            "t1 overwrote the thief instead of yielding".into()
+        })
+    });
+}
