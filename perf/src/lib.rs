@@ -1,4 +1,6 @@
-//! The lab, the statistics view and the benchmarks.
+//! The lab, the demo, the statistics view and the benchmarks.
 #![forbid(unsafe_code)]
 
+pub mod demo;
+pub mod interrupt;
 pub mod lab;

@@ -1,2 +1,126 @@
-//! `tweed-perf`: the lab, the statistics view and the benchmarks.
-fn main() {}
+//! `tweed-perf`: the lab, the demo, the statistics view and the benchmarks.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use perf::lab::{Cluster, Lab, Size, sweep};
+use perf::{demo, interrupt};
+
+/// Topologies, traffic and numbers for tweed.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build a cluster, send traffic across it, show what arrived, and remove it.
+    Demo {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Topologies to look around in.
+    #[command(subcommand)]
+    Lab(LabCommand),
+}
+
+#[derive(Subcommand)]
+enum LabCommand {
+    /// Build a cluster and keep it until Ctrl-C.
+    Up(ClusterArgs),
+    /// Remove what labs left that were killed.
+    Sweep,
+}
+
+#[derive(Args)]
+struct ClusterArgs {
+    /// Nodes that run tweed.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=20))]
+    tweed: u8,
+    /// Nodes that run the kernel's vxlan, as flannel does.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=20))]
+    flannel: u8,
+}
+
+impl From<ClusterArgs> for Size {
+    fn from(args: ClusterArgs) -> Self {
+        Size {
+            tweed: args.tweed,
+            flannel: args.flannel,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("tweed-perf: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all went well; an error is what kept us from finding out.
+fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Demo { cluster, json } => {
+            interrupt::clean_up_when_interrupted().context("cannot catch signals")?;
+            Ok(demo::run(cluster.into(), json)?.good())
+        }
+        Command::Lab(LabCommand::Up(cluster)) => up(cluster.into()),
+        Command::Lab(LabCommand::Sweep) => {
+            println!("{} namespaces removed", sweep::sweep_dead());
+            Ok(true)
+        }
+    }
+}
+
+/// Keeps a cluster and says how to look around in it.
+fn up(size: Size) -> anyhow::Result<bool> {
+    interrupt::clean_up_when_interrupted().context("cannot catch signals")?;
+    let lab = Lab::new()?;
+    let cluster = Cluster::build(&lab, size)?;
+    println!("node     underlay         pod              namespaces");
+    for (node, pod) in cluster.nodes().zip(&cluster.pods) {
+        println!(
+            "{:8} {:16} {:16} {}  {}",
+            node.name(),
+            node.address().to_string(),
+            pod.ip.to_string(),
+            node.ns().name(),
+            pod.ns.name()
+        );
+    }
+    if let [from, .., to] = &cluster.pods[..] {
+        println!(
+            "\nA ping, pod to pod:    ip netns exec {} ping {}",
+            from.ns.name(),
+            to.ip
+        );
+    }
+    if let Some(node) = cluster.nodes().next() {
+        println!(
+            "A shell on a node:     ip netns exec {} bash\n\
+             The wire at its NIC:   ip netns exec {} tcpdump -ni {} udp port 8472",
+            node.ns().name(),
+            lab.underlay().switch().name(),
+            node.name(),
+        );
+    }
+    println!(
+        "The leases:            ip netns exec {}-etcd env ETCDCTL_API=3 etcdctl get --prefix /coreos.com/network\n\
+         Logs and node.toml:    {}\n\nCtrl-C removes everything.",
+        lab.name(),
+        lab.directory().display()
+    );
+    interrupt::park()
+}

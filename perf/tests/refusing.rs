@@ -4,10 +4,12 @@ mod common;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::Command;
 
 use common::{Trio, in_a_lab};
-use perf::lab::{Lab, NodeConfig, Process, Result, TweedNode, expect, wait_until};
+use perf::lab::{Lab, LabError, NodeConfig, Process, Result, TweedNode, expect, wait_until};
+use rustix::fs::{SeekFrom, seek};
 
 /// Waits until a daemon's log holds all `words`, whether it goes on trying or ends; it must not panic.
 fn says(daemon: &Process, words: &[&str]) -> Result<()> {
@@ -143,20 +145,29 @@ fn a_bad_lease_harms_nobody_else() {
     });
 }
 
+/// Writes garbage over every part of the file that is in use (it is sparse), but the first page, which holds the header:
+/// at a stride that meets indices and rewrites of every kind.
+fn mangle(path: &Path) -> std::io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    let mut at = 4096;
+    // ENXIO: no data behind `at`.
+    while let Ok(start) = seek(&file, SeekFrom::Data(at)) {
+        let end = seek(&file, SeekFrom::Hole(start))?;
+        for at in (start..end.saturating_sub(8)).step_by(1021) {
+            let garbage = at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+            file.write_all_at(&garbage, at)?;
+        }
+        at = end;
+    }
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs root and network namespaces: make test runs it"]
 fn a_mangled_tables_segment_is_survived_and_repaired() {
     in_a_lab(|lab| {
         let mut trio = Trio::build(lab)?;
-        let path = trio.t1.tables_path();
-        let failed = || perf::lab::LabError::io(format!("mangle {}", path.display()));
-        let file = File::options().write(true).open(&path).map_err(failed())?;
-        let len = file.metadata().map_err(failed())?.len();
-        // Behind the first page, which holds the header: indices and rewrites, at a stride that meets every structure.
-        for at in (4096..len.saturating_sub(8)).step_by(1021) {
-            let garbage = at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
-            file.write_all_at(&garbage, at).map_err(failed())?;
-        }
+        mangle(&trio.t1.tables_path()).map_err(LabError::io("mangle the tables"))?;
         // Traffic over garbage: lost or not, but the engine lives.
         for to in [trio.y.ip, trio.z.ip] {
             perf::lab::traffic::Ping::default().run(&trio.x, to)?;
@@ -175,7 +186,7 @@ fn a_segment_of_another_abi_is_refused() {
     in_a_lab(|lab| {
         let mut node = with_control(lab, 1)?;
         node.kill_control()?;
-        let failed = || perf::lab::LabError::io("overwrite the header of the tables");
+        let failed = || LabError::io("overwrite the header of the tables");
         let file = File::options()
             .write(true)
             .open(node.tables_path())

@@ -18,6 +18,7 @@
 
 mod binaries;
 pub mod capture;
+mod cluster;
 mod error;
 mod etcd;
 pub mod flannel;
@@ -40,6 +41,7 @@ use std::path::{Path, PathBuf};
 use ipnet::Ipv4Net;
 
 pub use binaries::binary;
+pub use cluster::{Cluster, Size};
 pub use error::{LabError, Result, expect};
 pub use etcd::{ENDPOINT, Etcd};
 pub use flannel::FlannelNode;
@@ -129,6 +131,11 @@ impl Lab {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// The common part of the names of everything in it.
+    pub fn name(&self) -> String {
+        self.prefix.to_string()
+    }
+
     /// The network between the nodes.
     pub fn underlay(&self) -> &Underlay {
         &self.underlay
@@ -143,7 +150,7 @@ impl Lab {
     pub fn wait_reach(&self, from: &impl AsRef<Namespace>, to: Ipv4Addr) -> Result<()> {
         let from = from.as_ref();
         wait_until(&format!("{} to reach {to}", from.name()), 15, || {
-            from.run(&format!("ping -n -q -c 1 -W 1 {to}")).is_ok()
+            from.run(&format!("ping -n -q -c 1 -W 0.2 {to}")).is_ok()
         })
     }
 }
