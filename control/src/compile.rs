@@ -1,0 +1,323 @@
+//! From what is known to what the engine needs: leases, next hops and devices in, [`Tables`] out.
+//!
+//! A pure function. Everything that decides where a packet goes is decided here and nowhere else, so every rule below has
+//! a row in the tests. Ports, addresses and MACs follow FLANNEL.md sections 2 and 3.1.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use contract::config::{BindMode, Config};
+use contract::tables::{Adjacency, Node, Port, PortKind, Route, Tables};
+use contract::wire::Mac;
+use ipnet::Ipv4Net;
+
+use crate::lease::{Backend, Cluster, Lease};
+use crate::slots::{MAX_PEERS, OWN, Slots};
+
+/// Outer IPv4 20, UDP 8, VXLAN 8 and inner Ethernet 14: what the tunnel adds to an inner packet.
+pub const OVERHEAD: u32 = 50;
+/// RFC 791: every link carries 68 bytes. A path that leaves less for the inner packet is none.
+const MIN_MTU: u32 = 68;
+/// Index of the underlay in `Tables::ports`.
+pub const UNDERLAY_PORT: u8 = 0;
+/// Index of the uplink in `Tables::ports`.
+pub const UPLINK_PORT: u8 = 1;
+
+/// The device that carries the tunnel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Underlay {
+    /// The kernel's number for it.
+    pub index: u32,
+    /// Interface name.
+    pub name: String,
+    /// Its Ethernet address: source of outer frames.
+    pub mac: Mac,
+    /// Largest L3 packet, bytes.
+    pub mtu: u32,
+    /// Our PublicIP: source of outer packets.
+    pub public_ip: Ipv4Addr,
+}
+
+/// The veth pair between the host's stack and the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uplink {
+    /// Name of the engine's end.
+    pub engine_device: String,
+    /// MAC of the kernel's end: the VTEP MAC.
+    pub host_mac: Mac,
+    /// MAC of the engine's end.
+    pub engine_mac: Mac,
+    /// Largest pod packet, bytes.
+    pub mtu: u32,
+}
+
+/// How the underlay reaches a PublicIP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hop {
+    /// Through this Ethernet address.
+    Ready {
+        /// Of the peer if it is on our link, else of the gateway.
+        mac: Mac,
+        /// Largest outer packet on this path, bytes.
+        mtu: u32,
+    },
+    /// Not at present.
+    Blocked(Obstacle),
+}
+
+/// Why no packet can be sent to a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Its lease names a backend that we do not speak.
+    Backend(String),
+    /// The tables are full.
+    NoSlot,
+    /// Its next hop has not been looked up yet.
+    Unknown,
+    /// The kernel has no route to it; its words.
+    NoRoute(String),
+    /// The route leaves through another device than the underlay's.
+    OtherDevice(u32),
+    /// The next hop has not answered ARP.
+    NoNeighbour(Ipv4Addr),
+    /// The path is too narrow for any inner packet; its MTU.
+    Narrow(u32),
+    /// Our own lease is lost, so nothing is sent to anyone.
+    Fenced,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backend(name) => write!(f, "backend {name} is not vxlan"),
+            Self::NoSlot => write!(f, "the tables are full: {MAX_PEERS} peers"),
+            Self::Unknown => write!(f, "next hop not looked up yet"),
+            Self::NoRoute(why) => write!(f, "no route: {why}"),
+            Self::OtherDevice(index) => {
+                write!(
+                    f,
+                    "its route leaves through interface {index}, not the underlay"
+                )
+            }
+            Self::NoNeighbour(address) => write!(f, "next hop {address} does not answer ARP"),
+            Self::Narrow(mtu) => write!(f, "path MTU {mtu} leaves no room for the tunnel headers"),
+            Self::Fenced => write!(f, "our own lease is lost"),
+        }
+    }
+}
+
+/// One peer: the leases with one PublicIP and one VTEP MAC, nearly always a single one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its adjacency, and its number in the stats.
+    pub slot: Option<u16>,
+    /// Its PublicIP.
+    pub public_ip: Ipv4Addr,
+    /// Its subnets, ascending.
+    pub subnets: Vec<Ipv4Net>,
+    /// Why nothing is sent to it.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// What [`compile`] makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// For the engine.
+    pub tables: Tables,
+    /// For the status.
+    pub peers: Vec<Peer>,
+    /// For the next time.
+    pub slots: Slots,
+}
+
+/// Bytes of the largest pod packet: as configured, else what the underlay (or the cluster's `MTU`) leaves.
+pub fn overlay_mtu(cluster: &Cluster, underlay_mtu: u32, config: &Config) -> u32 {
+    config.overlay.mtu.map_or_else(
+        || {
+            let cluster_mtu = cluster.network.vxlan.mtu.map_or(u32::MAX, u32::from);
+            underlay_mtu.min(cluster_mtu).saturating_sub(OVERHEAD)
+        },
+        u32::from,
+    )
+}
+
+/// The tables for this moment.
+///
+/// `slots` is the assignment so far, the only memory there is; it comes back brought up to date with the leases. With our
+/// own lease not held the result is a fence: ports and node stay, so that sockets stay open, but nothing is routed
+/// either way.
+pub fn compile(
+    cluster: &Cluster,
+    underlay: &Underlay,
+    uplink: &Uplink,
+    hops: &HashMap<Ipv4Addr, Hop>,
+    config: &Config,
+    mut slots: Slots,
+) -> Compiled {
+    let groups = group(&cluster.leases);
+    slots.settle(groups.iter().map(|group| group.subnets.as_slice()));
+
+    let own = cluster.own.subnet();
+    let mut tables = Tables {
+        node: node(cluster, underlay, uplink),
+        ports: ports(underlay, uplink, config),
+        ..Tables::default()
+    };
+    if let Some(subnet) = own {
+        tables.adjacencies.resize(slots.len(), Adjacency::Empty);
+        tables.adjacencies[usize::from(OWN)] = Adjacency::Local {
+            port: UPLINK_PORT,
+            dst: uplink.host_mac,
+            src: uplink.engine_mac,
+        };
+        tables.routes.push(route(subnet, OWN));
+    } else {
+        tables.adjacencies.push(Adjacency::Empty);
+    }
+
+    let mut peers = Vec::with_capacity(groups.len());
+    for group in groups {
+        let slot = slots.of(group.subnets[0]);
+        let path = match (own, slot) {
+            (None, _) => Err(Obstacle::Fenced),
+            (_, None) => Err(Obstacle::NoSlot),
+            (Some(_), Some(_)) => path(&group, hops),
+        };
+        let adjacency = match &path {
+            Ok((mac, next_hop, mtu)) => Adjacency::Vxlan {
+                port: UNDERLAY_PORT,
+                mtu: *mtu,
+                next_hop: *next_hop,
+                own: underlay.mac,
+                src: underlay.public_ip.into(),
+                peer: group.public_ip.into(),
+                peer_vtep: *mac,
+                own_vtep: uplink.host_mac,
+            },
+            Err(_) => Adjacency::Unresolved {
+                peer: group.public_ip.into(),
+            },
+        };
+        if let (Some(slot), Some(_)) = (slot, own) {
+            tables.adjacencies[usize::from(slot)] = adjacency;
+            let subnets = group.subnets.iter();
+            tables
+                .routes
+                .extend(subnets.map(|subnet| route(*subnet, slot)));
+        }
+        peers.push(Peer {
+            slot,
+            public_ip: group.public_ip,
+            subnets: group.subnets,
+            obstacle: path.err(),
+        });
+    }
+    tables.routes.sort_unstable();
+    Compiled {
+        tables,
+        peers,
+        slots,
+    }
+}
+
+/// Leases of one peer.
+struct Group<'a> {
+    public_ip: Ipv4Addr,
+    backend: &'a Backend,
+    subnets: Vec<Ipv4Net>,
+}
+
+/// Leases by peer, in the order of their first subnets. A node has one lease, but for a day after it was installed anew the
+/// old one stands beside it: same PublicIP, another VTEP MAC, another peer.
+fn group<'a>(leases: &'a std::collections::BTreeMap<Ipv4Net, Lease>) -> Vec<Group<'a>> {
+    let mut index = HashMap::with_capacity(leases.len());
+    let mut groups: Vec<Group<'a>> = Vec::with_capacity(leases.len());
+    for lease in leases.values() {
+        let vtep_mac = match &lease.backend {
+            Backend::Vxlan { vtep_mac } => Some(*vtep_mac),
+            Backend::Other(_) => None,
+        };
+        let at = *index
+            .entry((lease.public_ip, vtep_mac))
+            .or_insert(groups.len());
+        if at == groups.len() {
+            groups.push(Group {
+                public_ip: lease.public_ip,
+                backend: &lease.backend,
+                subnets: Vec::new(),
+            });
+        }
+        groups[at].subnets.push(lease.subnet);
+    }
+    groups
+}
+
+/// Peer's VTEP MAC, next hop's MAC, and the largest inner packet in bytes.
+fn path(group: &Group<'_>, hops: &HashMap<Ipv4Addr, Hop>) -> Result<(Mac, Mac, u16), Obstacle> {
+    let vtep_mac = match group.backend {
+        Backend::Vxlan { vtep_mac } => *vtep_mac,
+        Backend::Other(name) => return Err(Obstacle::Backend(name.clone())),
+    };
+    match hops.get(&group.public_ip) {
+        None => Err(Obstacle::Unknown),
+        Some(Hop::Blocked(obstacle)) => Err(obstacle.clone()),
+        Some(Hop::Ready { mtu, .. }) if *mtu < OVERHEAD + MIN_MTU => Err(Obstacle::Narrow(*mtu)),
+        Some(Hop::Ready { mac, mtu }) => Ok((vtep_mac, *mac, clamp(mtu - OVERHEAD))),
+    }
+}
+
+fn node(cluster: &Cluster, underlay: &Underlay, uplink: &Uplink) -> Node {
+    let gateway = cluster
+        .own
+        .subnet()
+        .map_or(Ipv4Addr::UNSPECIFIED, |subnet| {
+            (u32::from(subnet.network()) + 1).into()
+        });
+    Node {
+        vtep_mac: uplink.host_mac,
+        vtep_ip4: underlay.public_ip,
+        vtep_ip6: Ipv6Addr::UNSPECIFIED,
+        vni: cluster.network.vxlan.vni,
+        tunnel_dport: cluster.network.vxlan.port,
+        gateway_ip4: gateway,
+        gateway_ip6: Ipv6Addr::UNSPECIFIED,
+    }
+}
+
+fn ports(underlay: &Underlay, uplink: &Uplink, config: &Config) -> Vec<Port> {
+    vec![
+        Port {
+            name: underlay.name.clone(),
+            kind: PortKind::Underlay,
+            mode: config.underlay.mode,
+            mtu: clamp(underlay.mtu),
+            mac: underlay.mac,
+            peer_mac: Mac::default(),
+        },
+        Port {
+            name: uplink.engine_device.clone(),
+            kind: PortKind::Uplink,
+            mode: BindMode::Auto,
+            mtu: clamp(uplink.mtu),
+            mac: uplink.engine_mac,
+            peer_mac: uplink.host_mac,
+        },
+    ]
+}
+
+fn route(subnet: Ipv4Net, adjacency: u16) -> Route {
+    Route {
+        prefix: IpAddr::V4(subnet.network()),
+        len: subnet.prefix_len(),
+        adjacency,
+    }
+}
+
+/// An IP packet has at most 65,535 bytes, whatever loopback's MTU says.
+fn clamp(mtu: u32) -> u16 {
+    mtu.try_into().unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests;
