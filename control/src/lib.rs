@@ -2,10 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+/// From leases, next hops and devices to the engine's tables.
+pub mod compile;
 /// Which node owns which pod subnet, and how packets reach it.
 pub mod lease;
+/// The kernel's devices, addresses, routes and neighbours.
+pub mod netlink;
 /// Replacing a small file atomically and durably.
 pub mod replace;
+/// Which adjacency slot belongs to which peer.
+pub mod slots;
 /// What survives a restart: the VTEP MAC and the last subnet.
 pub mod state;
 /// `subnet.env`, which the CNI plugin reads.
