@@ -34,14 +34,6 @@ fn with_control(lab: &Lab, host: u8) -> Result<TweedNode> {
     Ok(node)
 }
 
-fn config() -> NodeConfig {
-    NodeConfig {
-        interface: "eth0".into(),
-        queues: vec![0],
-        idle: "adaptive",
-    }
-}
-
 #[test]
 #[ignore = "needs root and network namespaces: make test runs it"]
 fn a_taken_port_is_named() {
@@ -62,13 +54,13 @@ fn a_missing_interface_is_named_by_both_daemons() {
         let node = lab.tweed_stopped(1)?;
         node.configure(&NodeConfig {
             interface: "eth7".into(),
-            ..config()
+            ..NodeConfig::eth0(1)
         })?;
         says(&node.daemon("tweed-control")?, &["eth7"])?;
         let node = with_control(lab, 2)?;
         node.configure(&NodeConfig {
             interface: "eth7".into(),
-            ..config()
+            ..NodeConfig::eth0(1)
         })?;
         says(&node.daemon("tweed-dataplane")?, &["eth7"])
     });
@@ -79,10 +71,7 @@ fn a_missing_interface_is_named_by_both_daemons() {
 fn a_queue_that_is_not_there_is_named() {
     in_a_lab(|lab| {
         let node = with_control(lab, 1)?;
-        node.configure(&NodeConfig {
-            queues: vec![0, 1],
-            ..config()
-        })?;
+        node.configure(&NodeConfig::eth0(2))?;
         says(&node.daemon("tweed-dataplane")?, &["eth0", "queue"])
     });
 }
@@ -94,7 +83,7 @@ fn a_bad_config_is_refused_by_key() {
         let node = lab.tweed_stopped(1)?;
         node.configure(&NodeConfig {
             idle: "nap",
-            ..config()
+            ..NodeConfig::eth0(1)
         })?;
         for name in ["tweed-control", "tweed-dataplane"] {
             let (status, said) = node.refusal(name)?;

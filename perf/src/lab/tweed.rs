@@ -3,7 +3,7 @@
 //! Either daemon can be started, stopped and killed alone, for that is what the design promises users.
 
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use rustix::process::Signal;
@@ -31,15 +31,24 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    fn render(&self, node: &Node) -> String {
-        let directory = node.directory();
+    /// One worker per queue of the lab's NIC, `eth0`.
+    pub fn eth0(queues: u32) -> Self {
+        NodeConfig {
+            interface: "eth0".to_owned(),
+            queues: (0..queues).collect(),
+            idle: "adaptive",
+        }
+    }
+
+    /// The text of `node.toml` for the node at `host` whose files are in `directory`.
+    fn render(&self, directory: &Path, host: u8) -> String {
         let cpus = std::thread::available_parallelism().map_or(1, |n| n.get()) as u32;
         let workers: String = self
             .queues
             .iter()
             .map(|queue| {
                 // Neighbouring nodes start on different CPUs: two nodes on two cores do not share one by accident.
-                let cpu = (u32::from(node.place().host) + queue) % cpus;
+                let cpu = (u32::from(host) + queue) % cpus;
                 format!("\n[[worker]]\nqueue = {queue}\ncpu = {cpu}\n")
             })
             .collect();
@@ -52,7 +61,7 @@ impl NodeConfig {
             run = directory.join("run"),
             state = directory.join("state"),
             interface = self.interface,
-            subnet_env = node.subnet_env_path(),
+            subnet_env = directory.join("subnet.env"),
             idle = self.idle,
         )
     }
@@ -68,11 +77,7 @@ pub struct TweedNode {
 impl TweedNode {
     /// A node with a `node.toml` for its NIC, and no daemon running.
     pub fn create(node: Node) -> Result<Self> {
-        let config = NodeConfig {
-            interface: "eth0".to_owned(),
-            queues: (0..node.place().queues).collect(),
-            idle: "adaptive",
-        };
+        let config = NodeConfig::eth0(node.place().queues);
         for name in ["run", "state"] {
             let path = node.directory().join(name);
             std::fs::create_dir(&path)
@@ -90,7 +95,7 @@ impl TweedNode {
     /// Rewrites `node.toml`; daemons read it when they start.
     pub fn configure(&self, config: &NodeConfig) -> Result<()> {
         let path = self.config_path();
-        std::fs::write(&path, config.render(&self.node))
+        std::fs::write(&path, config.render(self.directory(), self.place().host))
             .map_err(LabError::io(format!("write {}", path.display())))
     }
 
@@ -155,12 +160,11 @@ impl TweedNode {
 
     /// An error when a daemon that was started has ended.
     pub fn check_running(&mut self) -> Result<()> {
-        for daemon in [&mut self.control, &mut self.dataplane] {
-            if let Some(daemon) = daemon {
-                daemon.check_running()?;
-            }
-        }
-        Ok(())
+        let daemons = [&mut self.control, &mut self.dataplane];
+        daemons
+            .into_iter()
+            .flatten()
+            .try_for_each(Process::check_running)
     }
 
     /// Its `node.toml`.
@@ -199,5 +203,23 @@ impl Deref for TweedNode {
 impl AsRef<Namespace> for TweedNode {
     fn as_ref(&self) -> &Namespace {
         self.node.ns()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::config::Config;
+
+    #[test]
+    fn the_daemons_believe_what_we_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("node.toml");
+        std::fs::write(&path, NodeConfig::eth0(2).render(directory.path(), 1)).unwrap();
+        let config = Config::load(&path).unwrap();
+        assert_eq!(config.underlay.interface.as_deref(), Some("eth0"));
+        assert_eq!(config.workers.len(), 2);
+        assert_eq!(config.etcd.endpoints, [ENDPOINT]);
+        assert_eq!(config.tables_path(), directory.path().join("run/tables"));
     }
 }

@@ -12,6 +12,6 @@ mod udp;
 pub use bulk::Bulk;
 pub use iperf::{Iperf, IperfReport};
 pub use ping::{Ping, PingReport};
-pub use stream::{Mark, PingStream, StreamReport};
+pub use stream::{PingStream, StreamReport};
 pub use talk::Talk;
 pub use udp::UdpEcho;
