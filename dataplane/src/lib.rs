@@ -1,1 +1,34 @@
-//! The packet engine.
+//! The packet engine: poll mode, one thread per core, AF_XDP sockets, bursts.
+//!
+//! Read `worker` (the loop) and `turn` (a burst's way through it), then `encap` and `decap`.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests"))]
+
+mod answer;
+mod budget;
+/// The time stamp counter.
+pub mod clock;
+mod decap;
+mod encap;
+/// The main thread: opens and closes what the tables name, and tells the workers.
+pub mod engine;
+mod icmp;
+mod inner;
+mod port;
+mod run;
+mod slow;
+mod turn;
+mod verdict;
+mod wake;
+mod worker;
+/// The AF_XDP layer.
+pub mod xsk;
+
+pub use answer::Answerer;
+pub use budget::Budget;
+pub use decap::decap;
+pub use encap::{IpIds, encap};
+pub use port::Port;
+pub use verdict::{Tx, Verdict};
+pub use worker::Worker;

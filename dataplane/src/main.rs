@@ -1,2 +1,81 @@
-//! `tweed-dataplane`: the packet engine.
-fn main() {}
+//! `tweed-dataplane`: the packet engine's process.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser;
+use contract::config::Config;
+use dataplane::engine::{Engine, EngineError};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use tracing_subscriber::EnvFilter;
+
+/// The packet engine of a tweed node: takes pod packets from the uplink, encapsulates them and sends them to their nodes,
+/// and the other way round, on AF_XDP sockets and pinned cores.
+///
+/// It does what the tables segment says, which tweed-control writes, and may be started before it, killed and restarted at
+/// any time. The host's own traffic on the same NIC never passes through it.
+#[derive(Parser)]
+#[command(name = "tweed-dataplane", version, after_help = AFTER_HELP)]
+struct Args {
+    /// The node's configuration; every key is explained in configs/node.toml
+    #[arg(short, long, value_name = "FILE", default_value = "/etc/tweed/node.toml", env = "TWEED_CONFIG")]
+    config: PathBuf,
+
+    /// Check the configuration and exit
+    #[arg(long)]
+    check: bool,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  stopped by SIGTERM or SIGINT, every frame accounted for
+  1  failed while running
+  2  usage or configuration
+  3  environment: privileges, memory, CPUs; the message says what to do
+
+Logging: RUST_LOG=debug tells more. A port that cannot be opened is not fatal: the engine goes on without it, says why in
+the log and in `tweed-perf stats`, and tries again each second.";
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error),
+    };
+    if args.check {
+        println!("{} is a valid configuration", args.config.display());
+        return ExitCode::SUCCESS;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        if let Err(error) = signal_hook::flag::register(signal, stop.clone()) {
+            return fail(3, &error);
+        }
+    }
+    match Engine::start(config).and_then(|engine| engine.run(&stop)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ EngineError::Lost { .. }) => fail(1, &error),
+        Err(error) => fail(3, &error),
+    }
+}
+
+/// One report: what failed, and the chain of causes.
+fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Messages that quote their cause already do not say it twice.
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    eprintln!("tweed-dataplane: {text}");
+    ExitCode::from(code)
+}

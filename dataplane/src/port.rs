@@ -76,11 +76,11 @@ impl Port {
     #[inline(always)]
     pub fn submit(&mut self) -> &mut Burst {
         if let (Some(xsk), false) = (&mut self.xsk, self.staged.is_empty()) {
-            let bytes = |staged: &Burst| staged.iter().map(|frame| frame.len() as u64).sum::<u64>();
-            let before = bytes(&self.staged);
+            let bytes = |staged: &mut Burst| staged.iter_mut().map(|frame| frame.len() as u64).sum::<u64>();
+            let before = bytes(&mut self.staged);
             let sent = xsk.transmit(&mut self.staged);
             self.counters.add(PortCounter::TxPackets, sent as u64);
-            self.counters.add(PortCounter::TxBytes, before - bytes(&self.staged));
+            self.counters.add(PortCounter::TxBytes, before - bytes(&mut self.staged));
             self.unkicked |= sent > 0;
         }
         &mut self.staged

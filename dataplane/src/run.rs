@@ -38,8 +38,8 @@ pub enum Command {
     Stop,
 }
 
-/// Longest sleep: bounds how late a worker notices new tables that no packet told it of.
-const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+/// Longest sleep, so that the heartbeat of an idle worker goes on.
+const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// Longest time to drain at a stop: what the kernel has not sent by then it never will.
 const DRAIN_NS: u64 = 200_000_000;
 
@@ -70,7 +70,6 @@ pub fn run(mut worker: Worker, commands: &Receiver<Command>, wake: &Arc<Wake>, i
             idle_since = tsc();
         } else if tsc().wrapping_sub(idle_since) >= spin_cycles {
             sleep(&mut worker, wake);
-            // Spin only once more after a wake-up that brought nothing.
             idle_since = tsc();
         } else {
             std::hint::spin_loop();
@@ -81,6 +80,7 @@ pub fn run(mut worker: Worker, commands: &Receiver<Command>, wake: &Arc<Wake>, i
 /// Sleeps until a socket has something, the main thread calls, or the nap is over.
 #[cold]
 fn sleep(worker: &mut Worker, wake: &Arc<Wake>) {
+    worker.rest();
     {
         let sockets = worker.ports().filter_map(Port::xsk).filter_map(Xsk::fd);
         let mut fds: Vec<PollFd> = sockets.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();

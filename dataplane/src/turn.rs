@@ -31,9 +31,6 @@ impl Turn<'_> {
         let Some(port) = self.ports.get_mut(usize::from(from)) else { return 0 };
         let received = port.receive(from, burst);
         let underlay = port.kind == Some(PortKind::Underlay);
-        for frame in burst.iter() {
-            frame.prefetch();
-        }
         for mut frame in burst.drain() {
             let verdict = if underlay {
                 decap(&mut frame, self.fib)

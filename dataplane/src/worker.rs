@@ -96,7 +96,7 @@ impl Worker {
             let mut turn = Turn {
                 pool: &mut self.pool,
                 ports: &mut self.ports,
-                fib: &fib,
+                fib,
                 stats: &mut self.stats,
                 ids: &mut self.ids,
                 answerer: &mut self.answerer,
@@ -152,7 +152,14 @@ impl Worker {
         self.stats.commit(&self.counters);
     }
 
-    /// Time passed in poll(2): neither busy nor idle.
+    /// Before a sleep: lets go of the tables, so that control can publish meanwhile.
+    pub fn rest(&mut self) {
+        if let Some(tables) = &mut self.tables {
+            tables.quiesce();
+        }
+    }
+
+    /// After a sleep: time passed in poll(2), neither busy nor idle.
     pub fn slept(&mut self) {
         let now = tsc();
         self.counters.add(WorkerCounter::Sleeps, 1);
@@ -163,6 +170,11 @@ impl Worker {
     /// Ports that are open.
     pub fn ports(&self) -> impl Iterator<Item = &Port> {
         self.open.iter().filter_map(|number| self.ports.get(usize::from(*number)))
+    }
+
+    /// Frames that were submitted and not completed yet.
+    pub fn in_transmission(&self) -> usize {
+        self.ports().filter_map(Port::xsk).map(Xsk::in_transmission).sum()
     }
 
     /// Chunks that are where they belong: in the pool or in the rings. Equal to the UMEM's count between two turns.

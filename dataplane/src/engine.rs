@@ -1,0 +1,258 @@
+//! The main thread. It starts the workers, then looks ten times a second: are there new tables, does the set of ports that
+//! they name differ from the ports that are open, is it time to stop? It opens and closes devices and hands their rings to
+//! the workers; it never touches a packet.
+//!
+//! Level-triggered like control: each look compares what is desired with what is, by value, so nothing is lost with an event
+//! and a failed port is simply tried again.
+
+use std::net::SocketAddrV4;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use contract::config::Config;
+use contract::stats::{BoundMode, EngineStats, PortState, PortStatus, StatsError};
+use contract::tables::{MAX_PORTS, Node, Port, PortKind, Reader};
+use thiserror::Error;
+
+use crate::clock;
+use crate::device::Device;
+use crate::slow::SlowPath;
+use crate::threads::{WorkerError, WorkerHandle};
+
+/// Time between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+/// Time between two tries to open a port that failed.
+const RETRY: Duration = Duration::from_secs(1);
+/// Number of the slow path's memory port: the last, where no table has put a device so far.
+const SLOW_PATH: u8 = MAX_PORTS as u8 - 1;
+
+/// Why the engine cannot run, or did not end well.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// No stats segment.
+    #[error(transparent)]
+    Stats(#[from] StatsError),
+    /// A worker cannot be started.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// The run directory cannot be made.
+    #[error("cannot create node.run_dir {path}: {source}")]
+    RunDir {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Frames are missing at the end: a bug of ours.
+    #[error("worker {worker} ended with {accounted} of {frames} frames accounted for; please report this")]
+    Lost {
+        /// Index of the worker.
+        worker: usize,
+        /// Frames in its pool.
+        accounted: usize,
+        /// Frames that it was given.
+        frames: usize,
+    },
+}
+
+/// The engine's process.
+pub struct Engine {
+    config: Config,
+    stats: EngineStats,
+    workers: Vec<WorkerHandle>,
+    tables: Option<Reader>,
+    devices: Vec<Slot>,
+    slow: Option<(SocketAddrV4, SlowPath)>,
+    /// What was last logged about the tables, so that a state is logged once.
+    complaint: String,
+}
+
+/// What was last tried for a port number.
+struct Slot {
+    desired: Option<Port>,
+    device: Option<Device>,
+    tried: Option<Instant>,
+    status: PortStatus,
+}
+
+impl Engine {
+    /// Starts the workers. They have no tables and no ports yet, and wait for both.
+    pub fn start(config: Config) -> Result<Self, EngineError> {
+        std::fs::create_dir_all(&config.run_dir)
+            .map_err(|source| EngineError::RunDir { path: config.run_dir.clone(), source })?;
+        let tsc_hz = clock::tsc_hz();
+        let stats = EngineStats::create(&config.stats_path(), config.workers.len(), tsc_hz)?;
+        let workers = (0..config.workers.len())
+            .map(|index| WorkerHandle::start(index, &config, stats.worker(index), tsc_hz))
+            .collect::<Result<Vec<_>, _>>()?;
+        let devices = (0..MAX_PORTS)
+            .map(|_| Slot { desired: None, device: None, tried: None, status: PortStatus::default() })
+            .collect();
+        Ok(Engine { config, stats, workers, tables: None, devices, slow: None, complaint: String::new() })
+    }
+
+    /// Looks until `stop` is set, then takes everything down and checks that every frame is accounted for.
+    pub fn run(mut self, stop: &AtomicBool) -> Result<(), EngineError> {
+        // Nobody listens unless systemd started us with Type=notify.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        while !stop.load(Ordering::Relaxed) {
+            self.look();
+            self.stats.beat();
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+            std::thread::sleep(LOOK);
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        tracing::info!("stopping: devices go back to the kernel, then frames in flight are sent");
+        self.stop()
+    }
+
+    fn look(&mut self) {
+        self.open_tables();
+        let Some(tables) = &mut self.tables else { return };
+        let (node, ports) = tables.desired();
+        self.keep_slow_path(&node);
+        for number in 0..MAX_PORTS {
+            self.keep_port(number as u8, ports.get(number), &node);
+        }
+    }
+
+    /// Opens the tables segment when there is one, and again when control has replaced the file.
+    fn open_tables(&mut self) {
+        if self.tables.as_ref().is_some_and(|tables| !tables.is_replaced()) {
+            return;
+        }
+        let path = self.config.tables_path();
+        let opened = Reader::open(&path).and_then(|reader| {
+            let workers = self.workers.iter().map(|_| reader.worker()).collect::<Result<Vec<_>, _>>()?;
+            Ok((reader, workers))
+        });
+        let complaint = match opened {
+            Ok((reader, workers)) => {
+                for (worker, tables) in self.workers.iter().zip(workers) {
+                    worker.use_tables(tables);
+                }
+                self.tables = Some(reader);
+                format!("reading tables from {}", path.display())
+            }
+            // The old file, if any, stays in use: its last generation is the best there is.
+            Err(error) => format!("no new tables: {error}"),
+        };
+        if complaint != self.complaint {
+            tracing::info!("{complaint}");
+            self.complaint = complaint;
+        }
+    }
+
+    /// The tunnel's UDP socket, on the address that the tables name. While it cannot be had, the underlay stays closed.
+    fn keep_slow_path(&mut self, node: &Node) {
+        let address = SocketAddrV4::new(node.vtep_ip4, node.tunnel_dport);
+        if node.vtep_ip4.is_unspecified() || self.slow.as_ref().is_some_and(|(bound, _)| *bound == address) {
+            return;
+        }
+        self.close_slow_path();
+        let Some(worker) = self.workers.first() else { return };
+        let started = SlowPath::bind(address).and_then(|socket| {
+            let kernel = worker.open_memory_port(SLOW_PATH, PortKind::Underlay, self.config.dataplane.ring_size);
+            SlowPath::start(address, socket, kernel, worker.wake())
+        });
+        let mut status = PortStatus { kind: Some(PortKind::Underlay), name: "slow-path".into(), ..PortStatus::default() };
+        match started {
+            Ok(slow) => {
+                self.slow = Some((address, slow));
+                (status.state, status.mode, status.queues) = (PortState::Up, BoundMode::Memory, 1);
+            }
+            Err(error) => (status.state, status.error) = (PortState::Failed, error.to_string()),
+        }
+        self.set_status(SLOW_PATH, status);
+    }
+
+    fn close_slow_path(&mut self) {
+        if let Some((_, slow)) = self.slow.take() {
+            slow.stop();
+        }
+        if let Some(worker) = self.workers.first() {
+            worker.close(SLOW_PATH);
+        }
+    }
+
+    /// Brings one port to what the tables desire.
+    fn keep_port(&mut self, number: u8, desired: Option<&Port>, node: &Node) {
+        let Some(slot) = self.devices.get_mut(usize::from(number)) else { return };
+        let changed = slot.desired.as_ref() != desired;
+        let broken = slot.device.as_ref().is_some_and(Device::is_gone);
+        if (changed || broken) && slot.device.is_some() {
+            if let Some(device) = slot.device.take() {
+                device.close(number, &self.workers);
+            }
+        }
+        slot.desired = desired.cloned();
+        let due = changed || broken || slot.tried.is_some_and(|tried| tried.elapsed() >= RETRY);
+        let status = match (desired, &mut slot.device) {
+            (None, _) if number == SLOW_PATH => return,
+            (None, _) => PortStatus::default(),
+            (Some(_), Some(device)) => {
+                device.steer(node);
+                return;
+            }
+            (Some(_), None) if !due => return,
+            (Some(port), None) => {
+                let blocked = port.kind == PortKind::Underlay && self.slow.is_none();
+                let opened = if blocked {
+                    Err("the tunnel's UDP port cannot be bound: see the port slow-path".to_owned())
+                } else {
+                    Device::open(number, port, node, &self.config, &self.workers).map_err(|error| error.to_string())
+                };
+                let status = PortStatus { kind: Some(port.kind), name: port.name.clone(), ..PortStatus::default() };
+                match opened {
+                    Ok(device) => {
+                        let status = device.status(status);
+                        slot.tried = None;
+                        slot.device = Some(device);
+                        status
+                    }
+                    Err(error) => {
+                        slot.tried = Some(Instant::now());
+                        PortStatus { state: PortState::Failed, error, ..status }
+                    }
+                }
+            }
+        };
+        self.set_status(number, status);
+    }
+
+    /// Publishes a port's status, and logs it when it is another than before.
+    fn set_status(&mut self, number: u8, status: PortStatus) {
+        let Some(slot) = self.devices.get_mut(usize::from(number)) else { return };
+        if slot.status == status {
+            return;
+        }
+        match status.state {
+            PortState::Up => tracing::info!(port = number, name = status.name, mode = status.mode.name(), "port up"),
+            PortState::Failed => tracing::error!(port = number, name = status.name, "port failed: {}", status.error),
+            PortState::Absent => tracing::info!(port = number, name = slot.status.name, "port closed"),
+        }
+        self.stats.set_port(usize::from(number), &status);
+        slot.status = status;
+    }
+
+    /// Devices first, so that the kernel has its traffic back before the workers end.
+    fn stop(mut self) -> Result<(), EngineError> {
+        for (number, slot) in self.devices.iter_mut().enumerate() {
+            if let Some(device) = &mut slot.device {
+                device.detach();
+            }
+            if let Some(device) = slot.device.take() {
+                device.close(number as u8, &self.workers);
+            }
+        }
+        self.close_slow_path();
+        for (index, worker) in self.workers.into_iter().enumerate() {
+            let accounted = worker.stop()?;
+            let frames = self.config.dataplane.frames as usize;
+            if accounted != frames {
+                return Err(EngineError::Lost { worker: index, accounted, frames });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! The five nevers of a turn, as far as a test can hold them: no allocation in a million frames, and no system call on rings
+//! that ask for none. (No lock, no log, no clock per packet: by reading `worker`, `turn`, `encap`, `decap`; the crate's lints
+//! and the absence of `Mutex` and `tracing` in these files are checked below.)
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use support::{Rig, UNDERLAY, UPLINK, golden_tables, kernel_frames};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+#[expect(unsafe_code, reason = "a global allocator is an unsafe trait; this one counts and passes on")]
+// SAFETY: every call is passed to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations() -> u64 {
+    ALLOCATIONS.with(Cell::get)
+}
+
+#[test]
+fn a_million_frames_are_forwarded_dropped_and_answered_without_an_allocation() {
+    let frames = kernel_frames();
+    let out: Vec<Vec<u8>> =
+        frames.iter().filter(|f| f[29] == 1).map(|f| [&[0x0a; 12], &f[62..]].concat()).collect();
+    let inward: Vec<Vec<u8>> = frames.into_iter().filter(|f| f[29] == 2).collect();
+    let mut lost = out[0].clone();
+    lost[30..34].copy_from_slice(&[10, 244, 200, 1]); // wrong checksum now
+    let mut rig = Rig::with_rings(&golden_tables(), 4096, 256);
+    let mut passed = 0u64;
+    let mut round = |rig: &mut Rig, passed: &mut u64| {
+        for n in 0..32 {
+            assert!(rig.kernel[usize::from(UPLINK)].deliver(&out[n % out.len()]));
+            assert!(rig.kernel[usize::from(UNDERLAY)].deliver(&inward[n % inward.len()]));
+        }
+        assert!(rig.kernel[usize::from(UPLINK)].deliver(&lost));
+        *passed += 65;
+        while rig.worker.turn() > 0 {}
+        for kernel in &mut rig.kernel {
+            kernel.collect(|_| ());
+        }
+    };
+    round(&mut rig, &mut passed); // pools and tables are touched for the first time
+    let before = allocations();
+    while passed < 1_000_000 {
+        round(&mut rig, &mut passed);
+    }
+    assert_eq!(allocations() - before, 0);
+    assert!(allocations() > 0, "the counter counts");
+}
+
+#[test]
+fn the_files_of_a_turn_neither_lock_nor_log_nor_read_the_wall_clock() {
+    let files = [
+        ("worker", include_str!("../src/worker.rs")),
+        ("turn", include_str!("../src/turn.rs")),
+        ("port", include_str!("../src/port.rs")),
+        ("encap", include_str!("../src/encap.rs")),
+        ("decap", include_str!("../src/decap.rs")),
+        ("inner", include_str!("../src/inner.rs")),
+    ];
+    for (name, text) in files {
+        for never in ["Mutex", "RwLock", "tracing", "println", "Instant", "SystemTime", "Box<dyn", "format!"] {
+            assert!(!text.contains(never), "{name}.rs uses {never}");
+        }
+    }
+    // One look at the counter in each turn (`account`), one after each sleep, one at the start.
+    assert_eq!(files[0].1.matches("tsc()").count(), 3);
+    assert!(files[1..].iter().all(|(_, text)| !text.contains("tsc()")));
+}

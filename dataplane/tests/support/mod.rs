@@ -1,0 +1,181 @@
+//! A worker over memory rings, with the tables of the golden capture: what the tests of the packet path run on.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use contract::config::{BindMode, Hugepages};
+use contract::stats::{DropReason, EngineStats, PortCounter, PortCounters, StatsReader};
+use contract::tables::{Adjacency, Node, Port, PortKind, Publisher, Reader, Route, Tables};
+use contract::wire::Mac;
+use dataplane::xsk::{KernelSide, Rings, Umem, UmemConfig};
+use dataplane::{Answerer, Budget, IpIds, Worker};
+use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
+
+/// Port numbers of [`golden_tables`].
+pub const UNDERLAY: u8 = 0;
+pub const UPLINK: u8 = 1;
+pub const POD: u8 = 2;
+
+/// MACs and addresses of the golden capture (FLANNEL.md 3.2), seen from node 1.
+pub const OWN_VTEP: Mac = Mac([2, 0, 0, 0, 0, 1]);
+pub const PEER_VTEP: Mac = Mac([2, 0, 0, 0, 0, 2]);
+pub const OWN_NIC: Mac = Mac([0x14, 0x86, 0x54, 0x4c, 0xca, 0x29]);
+pub const PEER_NIC: Mac = Mac([0x0e, 0xb2, 0x3c, 0x07, 0x25, 0x7e]);
+pub const UPLINK_MAC: Mac = Mac([0x0a, 0, 0, 0, 0, 0x11]);
+pub const POD_MAC: Mac = Mac([0x0a, 0, 0, 0, 0, 0x99]);
+
+/// Node 1 of the golden capture: its own subnet behind the uplink, 10.244.2.0/24 at node 2, one pod attached to the engine
+/// (10.244.1.99), a peer that is not resolved (10.244.3.0/24) and a second peer behind a narrow path (10.244.4.0/24).
+pub fn golden_tables() -> Tables {
+    let vxlan = |peer: Ipv4Addr, mtu| Adjacency::Vxlan {
+        port: UNDERLAY,
+        mtu,
+        next_hop: PEER_NIC,
+        own: OWN_NIC,
+        src: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1)),
+        peer: IpAddr::V4(peer),
+        peer_vtep: PEER_VTEP,
+        own_vtep: OWN_VTEP,
+    };
+    let port = |name: &str, kind, mtu, mac, peer_mac| Port { name: name.into(), kind, mode: BindMode::Auto, mtu, mac, peer_mac };
+    let route = |third: u8, len, host: u8, adjacency| Route {
+        prefix: IpAddr::V4(Ipv4Addr::new(10, 244, third, host)),
+        len,
+        adjacency,
+    };
+    Tables {
+        node: Node {
+            vtep_mac: OWN_VTEP,
+            vtep_ip4: Ipv4Addr::new(192, 168, 77, 1),
+            vni: 1,
+            tunnel_dport: 8472,
+            gateway_ip4: Ipv4Addr::new(10, 244, 1, 1),
+            ..Node::default()
+        },
+        ports: vec![
+            port("eth0", PortKind::Underlay, 1500, OWN_NIC, PEER_NIC),
+            port("tweed0x", PortKind::Uplink, 1450, UPLINK_MAC, OWN_VTEP),
+            port("pod0", PortKind::Pod, 1450, UPLINK_MAC, POD_MAC),
+        ],
+        adjacencies: vec![
+            Adjacency::Empty,
+            Adjacency::Local { port: UPLINK, dst: OWN_VTEP, src: UPLINK_MAC },
+            vxlan(Ipv4Addr::new(192, 168, 77, 2), 1450),
+            Adjacency::Unresolved { peer: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 3)) },
+            vxlan(Ipv4Addr::new(192, 168, 77, 4), 1350),
+            Adjacency::Local { port: POD, dst: POD_MAC, src: UPLINK_MAC },
+        ],
+        routes: vec![route(1, 24, 0, 1), route(2, 24, 0, 2), route(3, 24, 0, 3), route(4, 24, 0, 4), route(1, 32, 99, 5)],
+    }
+}
+
+/// A worker with every port of its tables open over memory rings.
+pub struct Rig {
+    pub worker: Worker,
+    pub kernel: Vec<KernelSide>,
+    reader: StatsReader,
+    frames: usize,
+    _dir: tempfile::TempDir,
+}
+
+impl Rig {
+    pub fn new(tables: &Tables) -> Rig {
+        Rig::with_rings(tables, 1024, 64)
+    }
+
+    pub fn with_rings(tables: &Tables, frames: u32, ring_size: u32) -> Rig {
+        let dir = tempfile::tempdir().unwrap();
+        let mut publisher = Publisher::open_or_create(&dir.path().join("tables")).unwrap();
+        publisher.publish(tables).unwrap();
+        let reader = Reader::open(&dir.path().join("tables")).unwrap();
+        let stats = EngineStats::create(&dir.path().join("stats"), 1, dataplane::clock::tsc_hz()).unwrap();
+        let config = UmemConfig { frames, hugepages: Hugepages::Off, ..UmemConfig::default() };
+        let (umem, pool) = Umem::map(&config).unwrap();
+        let answerer = Answerer::new(Budget::new(1_000_000, 1_000_000_000));
+        let mut worker = Worker::new(pool, stats.worker(0), IpIds::starting_at(0x6b00), answerer);
+        worker.use_tables(reader.worker().unwrap());
+        let mut kernel = Vec::new();
+        for (number, port) in tables.ports.iter().enumerate() {
+            let (rings, side) = Rings::memory(&umem, ring_size);
+            worker.open(number as u8, port.kind, rings);
+            kernel.push(side);
+        }
+        let reader = StatsReader::open(&dir.path().join("stats")).unwrap();
+        Rig { worker, kernel, reader, frames: frames as usize, _dir: dir }
+    }
+
+    /// Lets a frame arrive at a port.
+    pub fn deliver(&mut self, port: u8, bytes: &[u8]) {
+        assert!(self.kernel[usize::from(port)].deliver(bytes), "the fill ring of port {port} is empty");
+    }
+
+    /// Turns until nothing arrives any more, then checks conservation.
+    pub fn settle(&mut self) {
+        while self.worker.turn() > 0 {}
+        self.worker.commit();
+        assert_eq!(self.worker.frames_accounted(), self.frames, "chunks were lost");
+    }
+
+    /// What left by a port.
+    pub fn sent(&mut self, port: u8) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        self.kernel[usize::from(port)].collect(|bytes| sent.push(bytes.to_vec()));
+        sent
+    }
+
+    /// One frame in, everything out: (port, bytes).
+    pub fn pass(&mut self, port: u8, bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+        self.deliver(port, bytes);
+        self.settle();
+        let ports = 0..self.kernel.len() as u8;
+        ports.flat_map(|port| self.sent(port).into_iter().map(move |bytes| (port, bytes))).collect()
+    }
+
+    /// A port's counters, checked for conservation: received = forwarded + drops.
+    pub fn counters(&self, port: u8) -> PortCounters {
+        let counters = self.reader.snapshot().port(usize::from(port));
+        let accounted = counters.count(PortCounter::Forwarded) + counters.dropped();
+        assert_eq!(counters.count(PortCounter::RxPackets), accounted, "port {port} lost count");
+        counters
+    }
+
+    /// Drops at a port by name, the non-zero ones.
+    pub fn drops(&self, port: u8) -> Vec<(&'static str, u64)> {
+        let counters = self.counters(port);
+        let all = DropReason::ALL.iter().map(|reason| (reason.name(), counters.drops[*reason as usize]));
+        all.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// The stats as readers see them.
+    pub fn stats(&self) -> &StatsReader {
+        &self.reader
+    }
+}
+
+/// The frames of a capture.
+pub fn read_pcap(path: &Path) -> Vec<Vec<u8>> {
+    let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut reader = PcapReader::new(file).unwrap();
+    let mut frames = Vec::new();
+    while let Some(packet) = reader.next_packet() {
+        frames.push(packet.unwrap().data.into_owned());
+    }
+    frames
+}
+
+/// Writes a capture that Wireshark opens.
+pub fn write_pcap(path: &Path, frames: &[Vec<u8>]) {
+    let mut writer = PcapWriter::new(File::create(path).unwrap()).unwrap();
+    for (n, frame) in frames.iter().enumerate() {
+        let time = std::time::Duration::from_micros(n as u64);
+        writer.write_packet(&PcapPacket::new(time, frame.len() as u32, frame)).unwrap();
+    }
+}
+
+/// All frames that the kernel's vxlan devices emitted, IPv4 underlay only.
+pub fn kernel_frames() -> Vec<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/kernel-vxlan-golden.pcap");
+    read_pcap(&path).into_iter().filter(|frame| frame[12..14] == [0x08, 0x00]).collect()
+}
