@@ -1,11 +1,11 @@
 // Makes each live frame a packet of its own: a random peer, a random pod there, a random flow.
 //
-// The kernel hands out the same pages again and again, and whoever had one before may have left other bytes in it (the
-// vxlan device builds its headers in place). So all headers are written anew, and every checksum stays valid.
-// XDP_TX on a live frame means: out of the device named in the context (Documentation/bpf/bpf_prog_run.rst).
+// `plain` sends to the pods of the peers, `vxlan` sends what comes from them. The kernel hands out the same pages again
+// and again, and whoever had one before may have left other bytes in it (the vxlan device builds its headers in place),
+// so all headers are written anew; every checksum is valid. XDP_TX on a live frame means: out of the device named in the
+// context (Documentation/bpf/bpf_prog_run.rst).
 
 #include <linux/bpf.h>
-#include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
@@ -15,10 +15,9 @@
 
 const volatile struct plan plan;
 
-// One CPU runs this program, so its state needs no lock.
+// One CPU runs this, so the state needs no lock. Xorshift: a full period over 32 bits in three shifts (Marsaglia 2003).
 static __u32 state = 2463534242;
 
-// Xorshift (Marsaglia 2003): a full period over 32 bits in three shifts.
 static __always_inline __u32 next_random(void)
 {
 	state ^= state << 13;
@@ -39,24 +38,81 @@ static __always_inline __u16 checksum(__u32 sum)
 	return ~sum;
 }
 
+// Zero would mean that there is none (RFC 768).
+static __always_inline __u16 udp_checksum(__u32 sum)
+{
+	__u16 check = checksum(sum);
+	return check ? check : 0xffff;
+}
+
+struct draw {
+	__u32 peer;
+	__be32 pod;
+	__be16 sport;
+};
+
+static __always_inline struct draw draw(void)
+{
+	__u32 random = next_random();
+	struct draw d;
+
+	d.peer = (random & 0xffff) * plan.peers >> 16;
+	d.pod = bpf_htonl(plan.subnet + (d.peer << 8) + 2 + (random >> 16 & 0x7f));
+	d.sport = bpf_htons(0x8000 | random >> 17);
+	return d;
+}
+
 SEC("xdp")
-int generate(struct xdp_md *ctx)
+int plain(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data;
-	const void *end = (void *)(long)ctx->data_end;
 	__u64 *words = data;
-	const int count = plan.vxlan ? VXLAN_WORDS : PLAIN_WORDS;
+	struct iphdr *ip = data + PLAIN_IP;
+	struct udphdr *udp = (void *)(ip + 1);
 
-	if (data + VXLAN_WORDS * sizeof(*words) > end && (plan.vxlan || data + PLAIN_WORDS * sizeof(*words) > end))
+	if ((void *)(words + PLAIN_WORDS) > (void *)(long)ctx->data_end)
 		return XDP_DROP;
-	if (plan.vxlan)
-		for (int i = 0; i < VXLAN_WORDS; i++)
-			words[i] = plan.words[i];
-	else
-		for (int i = 0; i < PLAIN_WORDS; i++)
-			words[i] = plan.words[i];
+	for (int i = 0; i < PLAIN_WORDS; i++)
+		words[i] = plan.words[i];
 
+	struct draw d = draw();
+	ip->daddr = d.pod;
+	ip->check = checksum(plan.inner.ip + halves(d.pod));
+	udp->source = d.sport;
+	udp->check = udp_checksum(plan.inner.udp + halves(d.pod) + d.sport);
 	return XDP_TX;
 }
 
-char _license[] SEC("license") = "GPL";
+SEC("xdp")
+int vxlan(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	__u64 *words = data;
+	struct iphdr *outer_ip = data + PLAIN_IP;
+	struct udphdr *outer_udp = (void *)(outer_ip + 1);
+	struct iphdr *ip = data + VXLAN_IP;
+	struct udphdr *udp = (void *)(ip + 1);
+
+	if ((void *)(words + VXLAN_WORDS) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+	for (int i = 0; i < VXLAN_WORDS; i++)
+		words[i] = plan.words[i];
+
+	struct draw d = draw();
+	ip->saddr = d.pod;
+	ip->check = checksum(plan.inner.ip + halves(d.pod));
+	udp->source = d.sport;
+	udp->check = udp_checksum(plan.inner.udp + halves(d.pod) + d.sport);
+
+	// To the outer checksum a valid inner packet is what its own checksums leave out: the complement of its pseudo
+	// header (RFC 1624 section 3). Of that only the source address varies.
+	__be32 vtep = bpf_htonl(plan.vtep + d.peer);
+	outer_ip->saddr = vtep;
+	outer_ip->check = checksum(plan.outer.ip + halves(vtep));
+	outer_udp->source = d.sport;
+	outer_udp->check = udp_checksum(plan.outer.udp + halves(vtep) + d.sport + halves(~d.pod));
+	return XDP_TX;
+}
+
+// Of the helpers none is used; live frames are open to any licence.
+char _license[] SEC("license") = "Apache-2.0";

@@ -16,7 +16,7 @@ fn ssh_goes_on_while_the_engine_starts_runs_and_dies() {
         let ping = PingStream::start(&operator, t1.address())?;
 
         t1.start()?;
-        let f3 = lab.flannel(3, "10.244.3.0/24")?;
+        let f3 = lab.flannel(3, "10.244.203.0/24")?;
         let (x, z) = (t1.pod()?, f3.pod()?);
         settle(lab, &[&x, &z])?;
         t1.kill_dataplane()?;

@@ -20,7 +20,7 @@ fn a_node_joins_moves_and_leaves_and_others_do_not_notice() {
         let Trio { x, y, z, .. } = &Trio::build(lab)?;
         let others = [PingStream::start(x, y.ip)?, PingStream::start(z, x.ip)?];
 
-        let mut f4 = lab.flannel_unregistered(4, "10.244.4.0/24")?;
+        let mut f4 = lab.flannel_unregistered(4, "10.244.204.0/24")?;
         let w = f4.pod()?;
         let stream = PingStream::start(x, w.ip)?;
         f4.register(&lab.etcd())?;
@@ -69,7 +69,7 @@ fn a_tweed_node_joins_and_all_see_it() {
 fn peers_behind_a_gateway_are_peers() {
     in_a_lab(|lab| {
         let (t1, t2) = (lab.tweed(1)?, lab.tweed(Place::far(2))?);
-        let f3 = lab.flannel(Place::far(3), "10.244.33.0/24")?;
+        let f3 = lab.flannel(Place::far(3), "10.244.233.0/24")?;
         let (x, y, z) = (t1.pod()?, t2.pod()?, f3.pod()?);
         let pods = [&x, &y, &z];
         settle(lab, &pods)?;
@@ -84,7 +84,7 @@ fn outer_fragments_from_a_narrow_path_are_delivered() {
         lab.underlay().narrow(1400)?;
         let t1 = lab.tweed(1)?;
         let t2 = lab.tweed(Place::far(2))?;
-        let f3 = lab.flannel(Place::far(3), "10.244.33.0/24")?;
+        let f3 = lab.flannel(Place::far(3), "10.244.233.0/24")?;
         let (x, y, z) = (t1.pod()?, t2.pod()?, f3.pod()?);
         settle(lab, &[&x, &y, &z])?;
         let wire = Capture::start(lab.underlay().switch(), t1.name(), "dst host 192.168.77.1")?;

@@ -128,7 +128,7 @@ fn a_bad_lease_harms_nobody_else() {
             let key = format!("{}/subnets/{subnet}", perf::lab::lease::PREFIX);
             lab.etcd().put(&key, value)?;
         }
-        let f4 = lab.flannel(4, "10.244.4.0/24")?;
+        let f4 = lab.flannel(4, "10.244.204.0/24")?;
         let w = f4.pod()?;
         common::settle(lab, &[&trio.x, &trio.y, &w])
     });

@@ -33,7 +33,6 @@ impl Cluster {
             .map(|host| lab.tweed(host))
             .collect::<Result<Vec<_>>>()?;
         let flannel = (size.tweed + 1..=size.tweed + size.flannel)
-            // Far from what tweed nodes draw: flannel's allocation starts at the low end.
             .map(|host| lab.flannel(host, &format!("10.244.{}.0/24", 200 + host)))
             .collect::<Result<Vec<_>>>()?;
         let mut cluster = Cluster {

@@ -5,7 +5,7 @@
 //! use perf::lab::{Lab, traffic::Ping};
 //! let lab = Lab::new()?;
 //! let a = lab.tweed(1)?;
-//! let b = lab.flannel(2, "10.244.2.0/24")?;
+//! let b = lab.flannel(2, "10.244.202.0/24")?;
 //! let (x, y) = (a.pod()?, b.pod()?);
 //! lab.wait_reach(&x, y.ip)?;
 //! println!("{}", Ping::default().run(&x, y.ip)?);
@@ -94,7 +94,8 @@ impl Lab {
         TweedNode::create(self.node('t', place.into())?)
     }
 
-    /// A flannel node with the subnet given, registered.
+    /// A flannel node with the subnet given, registered. Beside tweed nodes choose the third octet above 100: flannel's
+    /// allocation, and so tweed's, draws from the first hundred free subnets.
     pub fn flannel(&self, place: impl Into<Place>, subnet: &str) -> Result<FlannelNode> {
         let node = self.flannel_unregistered(place, subnet)?;
         node.register(&self.etcd())?;

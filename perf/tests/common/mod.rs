@@ -23,7 +23,7 @@ pub struct Trio {
 impl Trio {
     pub fn build(lab: &Lab) -> Result<Self> {
         let (t1, t2) = (lab.tweed(1)?, lab.tweed(2)?);
-        let f3 = lab.flannel(3, "10.244.3.0/24")?;
+        let f3 = lab.flannel(3, "10.244.203.0/24")?;
         let (x, y, z) = (t1.pod()?, t2.pod()?, f3.pod()?);
         settle(lab, &[&x, &y, &z])?;
         Ok(Trio {

@@ -1,0 +1,120 @@
+// A bare AF_XDP forwarder: what comes in by one device goes out by the other, untouched. The limit for any engine here.
+//
+//	forward IN OUT RING BURST BUDGET
+//
+// The socket options are the engine's: copy mode, need-wakeup, one region registered as a UMEM with each socket, and
+// XDP_MAX_TX_SKB_BUDGET where the kernel has it (6.17). One direction, so that it has less to do than any engine.
+
+#include <err.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <linux/if_link.h>
+#include <linux/if_xdp.h>
+#include <xdp/xsk.h>
+
+// Newer than the distribution's headers (include/uapi/linux/if_xdp.h).
+#ifndef XDP_MAX_TX_SKB_BUDGET
+#define XDP_MAX_TX_SKB_BUDGET 9
+#endif
+
+#define CHUNK 2048
+
+struct port {
+	struct xsk_umem *umem;
+	struct xsk_socket *socket;
+	struct xsk_ring_prod fill, tx;
+	struct xsk_ring_cons completion, rx;
+};
+
+static void open_port(struct port *port, const char *device, void *region, __u32 ring, __u32 budget, int receives)
+{
+	const struct xsk_umem_config umem = { .fill_size = ring, .comp_size = ring, .frame_size = CHUNK };
+	const struct xsk_socket_config socket = {
+		.rx_size = ring,
+		.tx_size = ring,
+		// Without a program on it the veth's own receive would only cost: it only sends.
+		.libxdp_flags = receives ? 0 : XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+		.xdp_flags = XDP_FLAGS_DRV_MODE,
+		.bind_flags = XDP_COPY | XDP_USE_NEED_WAKEUP,
+	};
+	int error = xsk_umem__create(&port->umem, region, (__u64)ring * CHUNK, &port->fill, &port->completion, &umem);
+
+	if (!error)
+		error = xsk_socket__create(&port->socket, device, 0, port->umem, &port->rx, &port->tx, &socket);
+	if (error)
+		errc(1, -error, "cannot open an AF_XDP socket on %s", device);
+	int fd = xsk_socket__fd(port->socket);
+	// ENOPROTOOPT: a kernel that sends 32 frames a call, and there is nothing to be done.
+	if (setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget)) && errno != ENOPROTOOPT)
+		err(1, "cannot set a budget of %u frames on %s", budget, device);
+}
+
+static void fill_all(struct port *in, __u32 ring)
+{
+	__u32 at;
+
+	xsk_ring_prod__reserve(&in->fill, ring, &at);
+	for (__u32 i = 0; i < ring; i++)
+		*xsk_ring_prod__fill_addr(&in->fill, at + i) = (__u64)i * CHUNK;
+	xsk_ring_prod__submit(&in->fill, ring);
+}
+
+// Every chunk is in fill, rx, tx or completion, and each ring holds as many as there are: no reserve can fall short.
+static __u32 move_frames(struct port *in, struct port *out, __u32 burst)
+{
+	__u32 from, to, frames = xsk_ring_cons__peek(&in->rx, burst, &from);
+
+	if (!frames)
+		return 0;
+	xsk_ring_prod__reserve(&out->tx, frames, &to);
+	for (__u32 i = 0; i < frames; i++)
+		*xsk_ring_prod__tx_desc(&out->tx, to + i) = *xsk_ring_cons__rx_desc(&in->rx, from + i);
+	xsk_ring_prod__submit(&out->tx, frames);
+	xsk_ring_cons__release(&in->rx, frames);
+	return frames;
+}
+
+static __u32 recycle(struct port *in, struct port *out, __u32 burst)
+{
+	__u32 from, to, frames = xsk_ring_cons__peek(&out->completion, burst, &from);
+
+	if (!frames)
+		return 0;
+	xsk_ring_prod__reserve(&in->fill, frames, &to);
+	for (__u32 i = 0; i < frames; i++)
+		*xsk_ring_prod__fill_addr(&in->fill, to + i) =
+			xsk_umem__extract_addr(*xsk_ring_cons__comp_addr(&out->completion, from + i));
+	xsk_ring_prod__submit(&in->fill, frames);
+	xsk_ring_cons__release(&out->completion, frames);
+	return frames;
+}
+
+int main(int argc, char **argv)
+{
+	static struct port in, out;
+
+	if (argc != 6)
+		errx(2, "usage: forward IN OUT RING BURST BUDGET");
+	__u32 ring = atoi(argv[3]), burst = atoi(argv[4]), budget = atoi(argv[5]);
+	void *region = mmap(NULL, (size_t)ring * CHUNK, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (region == MAP_FAILED)
+		err(1, "cannot map %u chunks", ring);
+	open_port(&out, argv[2], region, ring, budget, 0);
+	open_port(&in, argv[1], region, ring, budget, 1);
+	fill_all(&in, ring);
+
+	__u32 unsent = 0;
+	for (;;) {
+		unsent += move_frames(&in, &out, burst);
+		// Copy mode sends only inside this call, so every burst is sent at once; EAGAIN means more are left.
+		if (unsent && sendto(xsk_socket__fd(out.socket), NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN)
+			err(1, "cannot send");
+		unsent -= recycle(&in, &out, burst);
+	}
+}

@@ -1,0 +1,143 @@
+// Sends frames as fast as one CPU can make them, until SIGTERM; then prints how many, and in how many nanoseconds.
+//
+//	generate OBJECT DEVICE plain|vxlan FRAME PEERS SUBNET VTEP
+//
+// FRAME is a file with one valid frame, of the first peer; what varies in it and how is the business of generate.bpf.c.
+// The frames are XDP live frames (BPF_F_TEST_XDP_LIVE_FRAMES, Linux 5.18): the kernel runs the program over pages that it
+// recycles and sends what it returns, without an skb. They enter the far end of a veth as frames from a NIC enter an XDP
+// driver, and the far end's receive work is done by this CPU, between two runs, unless it has a thread for it.
+
+#include <arpa/inet.h>
+#include <err.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+
+#include "generate.h"
+
+#define FRAMES_PER_CALL (1 << 16)
+#define FRAMES_PER_BURST 64
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+	(void)signal;
+	stopped = 1;
+}
+
+static __u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static __u32 word16(const __u8 *bytes)
+{
+	__u16 word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static __u32 complement(__u32 word)
+{
+	return word ^ 0xffff;
+}
+
+// What the checksums of a frame cover, less its source port and the address at `varies`, both of which the program adds.
+static struct sums sums_of(const __u8 *ip, const __u8 *varies)
+{
+	const __u8 *udp = ip + 20;
+	__u32 taken = complement(word16(varies)) + complement(word16(varies + 2));
+
+	return (struct sums){
+		.ip = complement(word16(ip + 10)) + taken,
+		.udp = complement(word16(udp + 6)) + taken + complement(word16(udp)),
+	};
+}
+
+static struct plan plan_for(const __u8 *frame, int vxlan)
+{
+	struct plan plan = {};
+
+	memcpy(plan.words, frame, (vxlan ? VXLAN_WORDS : PLAIN_WORDS) * sizeof(__u64));
+	if (!vxlan) {
+		plan.inner = sums_of(frame + PLAIN_IP, frame + PLAIN_IP + 16);
+		return plan;
+	}
+	const __u8 *pod = frame + VXLAN_IP + 12;
+	plan.inner = sums_of(frame + VXLAN_IP, pod);
+	plan.outer = sums_of(frame + PLAIN_IP, frame + PLAIN_IP + 12);
+	// The first peer's pod stands in the outer sum as its complement; take that out too.
+	plan.outer.udp += word16(pod) + word16(pod + 2);
+	return plan;
+}
+
+static int load(const char *object, const char *program, const struct plan *plan)
+{
+	struct bpf_object *bpf = bpf_object__open_file(object, NULL);
+	struct bpf_map *rodata = bpf ? bpf_object__find_map_by_name(bpf, ".rodata") : NULL;
+
+	if (!rodata || bpf_map__set_initial_value(rodata, plan, sizeof(*plan)) || bpf_object__load(bpf))
+		err(1, "cannot load %s", object);
+	return bpf_program__fd(bpf_object__find_program_by_name(bpf, program));
+}
+
+static __u32 address(const char *text)
+{
+	struct in_addr address;
+
+	if (inet_pton(AF_INET, text, &address) != 1)
+		errx(2, "%s is no IPv4 address", text);
+	return ntohl(address.s_addr);
+}
+
+int main(int argc, char **argv)
+{
+	__u8 frame[2048];
+
+	if (argc != 8)
+		errx(2, "usage: generate OBJECT DEVICE plain|vxlan FRAME PEERS SUBNET VTEP");
+	int vxlan = !strcmp(argv[3], "vxlan");
+	FILE *file = fopen(argv[4], "rb");
+	size_t len = file ? fread(frame, 1, sizeof(frame), file) : 0;
+	if (len < (vxlan ? VXLAN_WORDS : PLAIN_WORDS) * sizeof(__u64))
+		errx(2, "%s holds no frame", argv[4]);
+
+	struct plan plan = plan_for(frame, vxlan);
+	plan.peers = atoi(argv[5]);
+	plan.subnet = address(argv[6]);
+	plan.vtep = address(argv[7]);
+	int program = load(argv[1], argv[3], &plan);
+
+	struct xdp_md in = { .data_end = len, .ingress_ifindex = if_nametoindex(argv[2]) };
+	LIBBPF_OPTS(bpf_test_run_opts, run,
+		.data_in = frame, .data_size_in = len,
+		.ctx_in = &in, .ctx_size_in = sizeof(in),
+		.repeat = FRAMES_PER_CALL, .batch_size = FRAMES_PER_BURST,
+		.flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+	signal(SIGTERM, stop);
+	__u64 frames = 0, begin = now_ns(), end = begin;
+	while (!stopped) {
+		int error = bpf_prog_test_run_opts(program, &run);
+		// SIGTERM cuts a call short, and how short is not told: neither its frames nor its time count.
+		if (error == -EINTR)
+			continue;
+		if (error)
+			errc(1, -error, "cannot send live frames out of %s", argv[2]);
+		frames += FRAMES_PER_CALL;
+		end = now_ns();
+	}
+	printf("%llu %llu\n", frames, end - begin);
+	return 0;
+}
