@@ -12,7 +12,7 @@ __u64 frames[LENGTHS];
 SEC("xdp")
 int count(struct xdp_md *ctx)
 {
-	__u64 len = ctx->data_end - ctx->data;
+	__u64 len = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
 
 	if (len < LENGTHS)
 		frames[len]++;

@@ -42,12 +42,11 @@ static void open_port(struct port *port, const char *device, void *region, __u32
 		.xdp_flags = XDP_FLAGS_DRV_MODE,
 		.bind_flags = XDP_COPY | XDP_USE_NEED_WAKEUP,
 	};
-	int error = xsk_umem__create(&port->umem, region, (__u64)ring * CHUNK, &port->fill, &port->completion, &umem);
-
-	if (!error)
-		error = xsk_socket__create(&port->socket, device, 0, port->umem, &port->rx, &port->tx, &socket);
-	if (error)
-		errc(1, -error, "cannot open an AF_XDP socket on %s", device);
+	errno = -xsk_umem__create(&port->umem, region, (__u64)ring * CHUNK, &port->fill, &port->completion, &umem);
+	if (!errno)
+		errno = -xsk_socket__create(&port->socket, device, 0, port->umem, &port->rx, &port->tx, &socket);
+	if (errno)
+		err(1, "cannot open an AF_XDP socket on %s", device);
 	int fd = xsk_socket__fd(port->socket);
 	// ENOPROTOOPT: a kernel that sends 32 frames a call, and there is nothing to be done.
 	if (setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget)) && errno != ENOPROTOOPT)
@@ -56,7 +55,7 @@ static void open_port(struct port *port, const char *device, void *region, __u32
 
 static void fill_all(struct port *in, __u32 ring)
 {
-	__u32 at;
+	__u32 at = 0;
 
 	xsk_ring_prod__reserve(&in->fill, ring, &at);
 	for (__u32 i = 0; i < ring; i++)
@@ -67,7 +66,7 @@ static void fill_all(struct port *in, __u32 ring)
 // Every chunk is in fill, rx, tx or completion, and each ring holds as many as there are: no reserve can fall short.
 static __u32 move_frames(struct port *in, struct port *out, __u32 burst)
 {
-	__u32 from, to, frames = xsk_ring_cons__peek(&in->rx, burst, &from);
+	__u32 from = 0, to = 0, frames = xsk_ring_cons__peek(&in->rx, burst, &from);
 
 	if (!frames)
 		return 0;
@@ -81,7 +80,7 @@ static __u32 move_frames(struct port *in, struct port *out, __u32 burst)
 
 static __u32 recycle(struct port *in, struct port *out, __u32 burst)
 {
-	__u32 from, to, frames = xsk_ring_cons__peek(&out->completion, burst, &from);
+	__u32 from = 0, to = 0, frames = xsk_ring_cons__peek(&out->completion, burst, &from);
 
 	if (!frames)
 		return 0;

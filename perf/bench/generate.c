@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
@@ -129,12 +130,12 @@ int main(int argc, char **argv)
 	signal(SIGTERM, stop);
 	__u64 frames = 0, begin = now_ns(), end = begin;
 	while (!stopped) {
-		int error = bpf_prog_test_run_opts(program, &run);
-		// SIGTERM cuts a call short, and how short is not told: neither its frames nor its time count.
-		if (error == -EINTR)
-			continue;
-		if (error)
-			errc(1, -error, "cannot send live frames out of %s", argv[2]);
+		if (bpf_prog_test_run_opts(program, &run)) {
+			// SIGTERM cuts a call short, and how short is not told: neither its frames nor its time count.
+			if (errno == EINTR)
+				continue;
+			err(1, "cannot send live frames out of %s", argv[2]);
+		}
 		frames += FRAMES_PER_CALL;
 		end = now_ns();
 	}

@@ -95,7 +95,7 @@ fn a_stolen_subnet_is_fenced() {
         stolen.public_ip = Ipv4Addr::new(192, 168, 77, 99);
         lab.etcd().put_lease(subnet, &stolen)?;
         // Judged at the switch: that no reply comes proves nothing, for peers send them to the thief.
-        let speaks = |trio: &Trio| -> Result<bool> {
+        let speaks = || -> Result<bool> {
             let wire = Capture::start(lab.underlay().switch(), trio.t1.name(), "udp port 8472")?;
             Ping {
                 count: 1,
@@ -108,7 +108,7 @@ fn a_stolen_subnet_is_fenced() {
                 .is_empty())
         };
         wait_until("t1 to stop speaking for the stolen subnet", 10, || {
-            speaks(&trio).is_ok_and(|speaks| !speaks)
+            speaks().is_ok_and(|speaks| !speaks)
         })?;
         expect(lab.etcd().lease(subnet)? == stolen, || {
             "t1 overwrote the thief instead of yielding".into()

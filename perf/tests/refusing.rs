@@ -122,8 +122,8 @@ fn a_bad_lease_harms_nobody_else() {
         let trio = Trio::build(lab)?;
         // Keys that flanneld parses, values that it would not.
         for (subnet, value) in [
-            ("10.244.77.0-24", "{"),
-            ("10.244.78.0-24", r#"{"PublicIP":""}"#),
+            ("10.244.177.0-24", "{"),
+            ("10.244.178.0-24", r#"{"PublicIP":""}"#),
         ] {
             let key = format!("{}/subnets/{subnet}", perf::lab::lease::PREFIX);
             lab.etcd().put(&key, value)?;
