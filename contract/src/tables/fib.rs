@@ -35,6 +35,11 @@ impl AdjacencyMeta {
     pub fn is_peer4(&self, outer: [u8; 4]) -> bool {
         self.peer4 == outer && outer != [0; 4]
     }
+
+    /// The node's PublicIP, if it is a node with one.
+    pub fn peer4(&self) -> Option<[u8; 4]> {
+        (self.peer4 != [0; 4]).then_some(self.peer4)
+    }
 }
 
 /// A port as the packet path needs it.

@@ -26,8 +26,6 @@ use zerocopy::network_endian::U16;
 
 /// Version of this layout. Readers refuse another one. Changing any size, offset, encoding or meaning bumps it.
 pub const ABI: u64 = 1;
-/// Processes' threads that can read at the same time: a worker each, and some for those who look.
-pub const MAX_READERS: usize = 64;
 /// First word of the file: "tweedtab" in ASCII.
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"tweedtab");
 /// Cache lines for the tries. A million IPv4 routes need up to 2^20; a million IPv6 /64 without any order, half of this.

@@ -10,15 +10,38 @@ use crate::config::BindMode;
 use crate::wire::Mac;
 
 mod compile;
+mod dump;
 mod fib;
 mod layout;
 mod lpm;
+#[cfg_attr(
+    loom,
+    expect(
+        dead_code,
+        reason = "loom runs the protocol alone: its atomics do not live in a file"
+    )
+)]
+mod publish;
+#[cfg(not(loom))]
+mod reader;
 mod rewrite;
+#[cfg(not(loom))]
+mod segment;
+#[cfg(not(loom))]
+mod writer;
 
 pub use compile::{OwnedFib, TablesError};
+pub use dump::Mangled;
 pub use fib::{AdjacencyMeta, Fib, FibPort};
-pub use layout::{ABI, FibNode, MAX_READERS};
+pub use layout::{ABI, FibNode};
+pub use publish::{Busy, MAX_READERS};
+#[cfg(not(loom))]
+pub use reader::{TablesReader, WorkerTables};
 pub use rewrite::AdjacencyKind;
+#[cfg(not(loom))]
+pub use segment::SegmentError;
+#[cfg(not(loom))]
+pub use writer::{Origin, PublishError, Published, Publisher};
 
 /// Ports that the tables can hold, and so the engine: the NIC, the uplink, and room for pods to come.
 pub const MAX_PORTS: usize = 64;

@@ -80,6 +80,14 @@ pub(super) struct Rewrite6 {
     pub inner: Ethernet,
 }
 
+/// The same, cut so that the line ends as one over IPv4 does.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub(super) struct Halves {
+    pub head: [u8; 20],
+    pub line: [u8; 64],
+}
+
 /// An adjacency, encoded.
 #[derive(Clone, Copy)]
 pub(super) struct Rewrite {
@@ -169,7 +177,7 @@ impl Rewrite {
                     }
                     (IpAddr::V6(src), IpAddr::V6(peer)) => {
                         rewrite.meta.kind = AdjacencyKind::Vxlan6 as u8;
-                        let bytes: [u8; 84] = transmute!(over_ipv6(Rewrite6 {
+                        let halves: Halves = transmute!(over_ipv6(Rewrite6 {
                             ethernet: outer(EtherType::IPV6),
                             ip: Ipv6 {
                                 version_class_label: Ipv6::VERSION.into(),
@@ -183,7 +191,7 @@ impl Rewrite {
                             vxlan,
                             inner,
                         }));
-                        (rewrite.head, rewrite.line) = transmute!(bytes);
+                        (rewrite.head, rewrite.line) = (halves.head, halves.line);
                     }
                     _ => return None,
                 }

@@ -29,7 +29,7 @@ const _: () = assert!(LPM_LINES.is_power_of_two() && ROOT_SLOTS.is_power_of_two(
 /// Set in a value that is a node's line.
 pub(super) const NODE: u32 = 1 << 31;
 /// The word before a node's first value: ranks count from one.
-const VALUES: usize = 8;
+pub(super) const VALUES: usize = 8;
 
 /// The longest match for the bytes of an address, most significant first; N is 4 or 16.
 #[inline(always)]
@@ -65,6 +65,15 @@ fn step(lines: &[Line; LPM_LINES], node: u32, slot: u8) -> u32 {
     let index = at * 16 + VALUES + (here + before) as usize;
     let words: &[u32; LPM_LINES * 16] = zerocopy::transmute_ref!(lines);
     words[index & (LPM_LINES * 16 - 1)]
+}
+
+/// A node's runs: the slot each starts at, and its value.
+pub(super) fn runs(lines: &[Line; LPM_LINES], node: u32) -> impl Iterator<Item = (u8, u32)> {
+    let words = &lines[node as usize & (LPM_LINES - 1)].0;
+    let is_start = |slot: &u8| words[usize::from(slot / 32)] >> (slot % 32) & 1 == 1;
+    (0..=255)
+        .filter(is_start)
+        .map(move |slot| (slot, step(lines, node, slot)))
 }
 
 #[cfg(test)]
