@@ -323,6 +323,12 @@ impl OwnedFib {
         }
         Ok(OwnedFib(map))
     }
+
+    /// The bank's bytes, to be mangled.
+    #[cfg(test)]
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
 }
 
 impl Deref for OwnedFib {

@@ -190,3 +190,6 @@ pub struct Route {
     /// Index into `Tables::adjacencies`.
     pub adjacency: u16,
 }
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests;

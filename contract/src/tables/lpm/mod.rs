@@ -77,4 +77,4 @@ pub(super) fn runs(lines: &[Line; LPM_LINES], node: u32) -> impl Iterator<Item =
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
