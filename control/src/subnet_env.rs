@@ -58,10 +58,10 @@ pub fn previous_subnet(path: &Path) -> Option<Ipv4Net> {
 }
 
 fn parse_subnet(text: &str) -> Option<Ipv4Net> {
-    let values = text
+    let mut values = text
         .lines()
         .filter_map(|line| line.trim().strip_prefix("FLANNEL_SUBNET="));
-    let value = values.last()?.trim().trim_matches(['"', '\'']);
+    let value = values.next_back()?.trim().trim_matches(['"', '\'']);
     value.parse::<Ipv4Net>().ok().map(|net| net.trunc())
 }
 

@@ -7,17 +7,28 @@
 //!
 //! The facts are flannel's: `pkg/subnet` and `pkg/lease` of flannel-io/flannel.
 
+mod admit;
+mod backoff;
+mod client;
 mod cluster;
+mod etcd;
+mod file;
 mod json;
-/// The network configuration that all nodes share.
-pub mod network;
+mod listing;
+mod network;
+mod own;
+mod pick;
+mod plan;
 mod record;
+mod trouble;
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use client::EtcdError;
 pub use cluster::{Backend, Cluster, Identity, Lease, Loss, OwnLease, Skipped, View};
+pub use file::{FileError, LeaseFile};
 use ipnet::Ipv4Net;
 pub use network::{NetworkConfig, NetworkError, Vxlan};
 use tokio::sync::watch;
@@ -72,7 +83,8 @@ pub async fn run(
     view: watch::Sender<View>,
     stop: impl Future<Output = ()> + Send,
 ) {
-    // The sources follow in the next commits; the signature is what callers compile against.
-    let _ = (source, identity, view);
-    stop.await;
+    match source {
+        Source::Etcd(source) => etcd::run(source, identity, view, stop).await,
+        Source::File(path) => file::run(path, identity, view, stop).await,
+    }
 }

@@ -1,0 +1,425 @@
+//! etcd as the lease source: connect, list, watch, and keep our own lease, for as long as the daemon runs.
+//!
+//! ```text
+//! open: next endpoint, config, list at revision R (or resume)  ->  watch from R+1  ->  serve until something breaks
+//! ```
+//!
+//! No gap: the watch starts right after the list, and after a reconnect right after the last event that was delivered
+//! (never after a response header's revision, which may be ahead of events not yet sent). A compaction in between means
+//! a new list. A list every five minutes, compared by value, repairs whatever a watch might miss. When etcd is away the
+//! last state stays published, with the trouble beside it, and our lease is ours until it must have ended.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use etcd_client::{WatchResponse, WatchStream};
+use futures::FutureExt;
+use tokio::select;
+use tokio::sync::watch;
+use tokio::time::{sleep_until, timeout, timeout_at};
+use tracing::{info, warn};
+
+use super::admit::admit;
+use super::backoff::Backoff;
+use super::client::{Connection, EtcdError};
+use super::listing::Listing;
+use super::own::{Means, Own};
+use super::plan::Step;
+use super::trouble::Trouble;
+use super::{Cluster, EtcdSource, Identity, Lease, NetworkConfig, NetworkError, Skipped, View};
+
+/// How often everything is listed again, seconds; each time a little earlier at random, to spread the nodes of a cluster.
+const LIST_EVERY_S: f64 = 300.0;
+/// A session that lasted this long was a good one: the next reconnect is quick again.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
+/// Responses applied before the view is published, when a watch catches up.
+const DRAIN: usize = 1000;
+/// Longest wait for a release at the end.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Why a session ended or did not begin.
+#[derive(Debug, thiserror::Error)]
+enum SessionError {
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
+    #[error("{prefix}/config is not in etcd; put the network config there, as for flannel")]
+    NoConfig { prefix: String },
+    #[error("{prefix}/config: {error}")]
+    Config { prefix: String, error: NetworkError },
+    #[error("etcd did not answer before our lease ended")]
+    TooLate,
+}
+
+struct Session {
+    etcd: Connection,
+    watch: WatchStream,
+}
+
+/// Follows etcd until `stop`.
+pub(super) async fn run(
+    source: EtcdSource,
+    identity: watch::Receiver<Identity>,
+    view: watch::Sender<View>,
+    stop: impl Future<Output = ()>,
+) {
+    let release = source.release_on_exit;
+    let mut follower = Follower::new(source, identity, view);
+    select! {
+        () = follower.follow() => {}
+        () = stop => {}
+    }
+    if release {
+        follower.release().await;
+    }
+}
+
+struct Follower {
+    own: Own,
+    source: EtcdSource,
+    identity: watch::Receiver<Identity>,
+    view: watch::Sender<View>,
+    endpoint: usize,
+    /// Set once: like flannel, a running node does not move to another network.
+    network: Option<NetworkConfig>,
+    listing: Listing,
+    /// The first revision that has not been delivered; `None`: list first.
+    resume: Option<i64>,
+    admitted: Option<Admitted>,
+    connection: Trouble,
+    config: Trouble,
+}
+
+/// The part of the view that is dear to compute, and what it was computed from.
+struct Admitted {
+    version: u64,
+    own: Option<ipnet::Ipv4Net>,
+    identity: Identity,
+    leases: Arc<std::collections::BTreeMap<ipnet::Ipv4Net, Lease>>,
+    skipped: Arc<Vec<Skipped>>,
+}
+
+impl Follower {
+    fn new(
+        source: EtcdSource,
+        identity: watch::Receiver<Identity>,
+        view: watch::Sender<View>,
+    ) -> Self {
+        Follower {
+            own: Own::new(&source),
+            // Nodes with the same list of endpoints begin at different ones.
+            endpoint: fastrand::usize(..source.etcd.endpoints.len()),
+            source,
+            identity,
+            view,
+            network: None,
+            listing: Listing::default(),
+            resume: None,
+            admitted: None,
+            connection: Trouble::new("etcd"),
+            config: Trouble::new("network config"),
+        }
+    }
+
+    fn who(&self) -> Identity {
+        *self.identity.borrow()
+    }
+
+    /// Sessions, one after the other.
+    async fn follow(&mut self) {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        loop {
+            let began = Instant::now();
+            let error = match before(self.own.expires(), self.open()).await {
+                Some(Ok(session)) => self.serve(session).await,
+                Some(Err(error)) => error,
+                None => SessionError::TooLate,
+            };
+            if began.elapsed() > GOOD_SESSION {
+                backoff.reset();
+            }
+            match &error {
+                // Part of etcd's normal life, and over with the next list.
+                SessionError::Etcd(EtcdError::Stale { .. }) => {
+                    info!("{error}");
+                    self.resume = None;
+                }
+                error => self.connection.set(error.to_string()),
+            }
+            let again = Instant::now() + backoff.delay();
+            loop {
+                self.own.check_expiry(self.who());
+                self.publish();
+                let wake = self.own.expires().map_or(again, |end| end.min(again));
+                sleep_until(wake.into()).await;
+                if Instant::now() >= again {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Connects to the next endpoint and brings the mirror up to date.
+    async fn open(&mut self) -> Result<Session, SessionError> {
+        let endpoints = &self.source.etcd.endpoints;
+        let endpoint = &endpoints[self.endpoint % endpoints.len()];
+        self.endpoint += 1;
+        let mut etcd = Connection::open(&self.source.etcd, endpoint).await?;
+        if self.network.is_none() {
+            let network = self.read_config(&mut etcd).await?;
+            warn_of_options(&network);
+            self.network = Some(network);
+        }
+        let from = match self.resume {
+            Some(from) => from,
+            None => self.list(&mut etcd).await?,
+        };
+        self.resume = Some(from);
+        let watch = etcd.watch(from).await?;
+        Ok(Session { etcd, watch })
+    }
+
+    async fn read_config(&self, etcd: &mut Connection) -> Result<NetworkConfig, SessionError> {
+        let prefix = || self.source.etcd.prefix.clone();
+        let text = etcd
+            .config()
+            .await?
+            .ok_or_else(|| SessionError::NoConfig { prefix: prefix() })?;
+        NetworkConfig::parse(&text).map_err(|error| SessionError::Config {
+            prefix: prefix(),
+            error,
+        })
+    }
+
+    /// Lists everything; returns the revision to watch from.
+    async fn list(&mut self, etcd: &mut Connection) -> Result<i64, SessionError> {
+        let (kvs, revision) = etcd.list().await?;
+        self.listing.replace(&kvs, revision);
+        Ok(revision + 1)
+    }
+
+    /// Applies events and keeps our lease until the session breaks.
+    async fn serve(&mut self, mut session: Session) -> SessionError {
+        let mut list_at = next_list();
+        loop {
+            let wake = match self.keep_own(&mut session.etcd).await {
+                Ok(wake) => wake.map_or(list_at, |wake| wake.min(list_at)),
+                Err(error) => return error,
+            };
+            let result = select! {
+                message = session.watch.message() => self.receive(message, &mut session).await,
+                () = sleep_until(wake.into()) => Ok(()),
+                () = changed(&mut self.identity) => Ok(()),
+            };
+            if let Err(error) = result {
+                return error;
+            }
+            if Instant::now() >= list_at {
+                list_at = next_list();
+                if let Err(error) = self.list_again(&mut session.etcd).await {
+                    return error;
+                }
+            }
+        }
+    }
+
+    /// Does what is to do about our own lease; returns when to look again.
+    async fn keep_own(&mut self, etcd: &mut Connection) -> Result<Option<Instant>, SessionError> {
+        loop {
+            self.publish();
+            let Some(network) = &self.network else {
+                return Ok(None);
+            };
+            let step = self.own.plan(network, &self.listing, self.who());
+            if let Step::Rest(until) = step {
+                return Ok(until);
+            }
+            let starved = step == Step::Starve;
+            let end = self.own.expires();
+            let mut means = Means {
+                identity: *self.identity.borrow(),
+                vni: network.vxlan.vni,
+                listing: &mut self.listing,
+                etcd,
+            };
+            match before(end, self.own.act(step, &mut means)).await {
+                // A new login needs a new connection; anything else is retried on this one, which its watch looks after.
+                Some(Err(error)) if error.is_about_credentials() => return Err(error.into()),
+                Some(_) if starved => {
+                    self.publish();
+                    return Ok(None);
+                }
+                Some(_) => {}
+                None => self.own.failed(SessionError::TooLate.to_string()),
+            }
+        }
+    }
+
+    /// Takes a watch response and those right behind it.
+    async fn receive(
+        &mut self,
+        first: Result<Option<WatchResponse>, etcd_client::Error>,
+        session: &mut Session,
+    ) -> Result<(), SessionError> {
+        let mut next = Some(first);
+        for _ in 0..DRAIN {
+            let response = match next.take() {
+                None => break,
+                Some(Ok(Some(response))) => response,
+                Some(Ok(None)) => {
+                    return Err(session
+                        .etcd
+                        .watch_ended("etcd closed the stream".into())
+                        .into());
+                }
+                Some(Err(error)) => return Err(session.etcd.watch_broke(&error).into()),
+            };
+            session.etcd.check_watch(&response)?;
+            if response.created() && self.connection.text().is_some() {
+                info!(
+                    "following {} from revision {:?}",
+                    session.etcd.endpoint(),
+                    self.resume
+                );
+            }
+            // Accepted or delivering: either way the member is with its cluster.
+            self.connection.clear();
+            for event in response.events() {
+                self.listing.apply(event);
+                if let Some(kv) = event.kv() {
+                    self.resume = Some(kv.mod_revision() + 1);
+                }
+            }
+            next = session.watch.message().now_or_never();
+        }
+        Ok(())
+    }
+
+    /// The periodic list. It finds nothing new, unless a watch missed something or etcd was restored from a backup.
+    async fn list_again(&mut self, etcd: &mut Connection) -> Result<(), SessionError> {
+        let known = self.listing.revision();
+        let (kvs, revision) = etcd.list().await?;
+        if revision < known {
+            return Err(EtcdError::Stale {
+                endpoint: etcd.endpoint().to_owned(),
+                reason: format!(
+                    "its revision went back from {known} to {revision} (restored from a backup?)"
+                ),
+            }
+            .into());
+        }
+        self.listing.replace(&kvs, revision);
+        match self.read_config(etcd).await {
+            Ok(network) if Some(&network) == self.network.as_ref() => self.config.clear(),
+            Ok(_) => self
+                .config
+                .set("it changed in etcd; restart tweed-control to move to it".into()),
+            Err(error) => self
+                .config
+                .set(format!("{error}; the config read at start stays in use")),
+        }
+        Ok(())
+    }
+
+    /// Publishes what is known, if it differs from what was published.
+    fn publish(&mut self) {
+        let trouble = [
+            self.connection.text(),
+            self.own.trouble(),
+            self.config.text(),
+        ];
+        let trouble = trouble.into_iter().flatten().next().map(str::to_owned);
+        let cluster = self.cluster().map(Arc::new);
+        self.view.send_if_modified(|view| {
+            let new = View { cluster, trouble };
+            let differs = *view != new;
+            if differs {
+                *view = new;
+            }
+            differs
+        });
+    }
+
+    fn cluster(&mut self) -> Option<Cluster> {
+        // Before the first list there is no cluster to show.
+        self.resume?;
+        let network = self.network.clone()?;
+        let own = self.own.lease();
+        let (version, subnet, identity) = (self.listing.version(), own.subnet(), self.who());
+        let current =
+            |a: &&Admitted| a.version == version && a.own == subnet && a.identity == identity;
+        if self.admitted.as_ref().filter(current).is_none() {
+            let (leases, skipped) =
+                admit(&network, identity.public_ip, subnet, self.listing.found());
+            let (leases, skipped) = (Arc::new(leases), Arc::new(skipped));
+            self.admitted = Some(Admitted {
+                version,
+                own: subnet,
+                identity,
+                leases,
+                skipped,
+            });
+        }
+        let admitted = self.admitted.as_ref()?;
+        Some(Cluster {
+            network,
+            own,
+            leases: Arc::clone(&admitted.leases),
+            skipped: Arc::clone(&admitted.skipped),
+        })
+    }
+
+    /// Gives our lease back over a connection of its own, for the session's may be what broke.
+    async fn release(&mut self) {
+        let endpoint = &self.source.etcd.endpoints
+            [self.endpoint.wrapping_sub(1) % self.source.etcd.endpoints.len()];
+        let farewell = async {
+            let mut etcd = Connection::open(&self.source.etcd, endpoint).await?;
+            self.own.release(&self.listing, &mut etcd).await
+        };
+        match timeout(FAREWELL, farewell).await {
+            Ok(Ok(())) => self.publish(),
+            Ok(Err(error)) => {
+                warn!("our lease was not released and ends with its time to live: {error}")
+            }
+            Err(_) => warn!(
+                "our lease was not released and ends with its time to live: no answer from etcd"
+            ),
+        }
+    }
+}
+
+fn next_list() -> Instant {
+    Instant::now() + Duration::from_secs_f64(LIST_EVERY_S * (0.9 + 0.1 * fastrand::f64()))
+}
+
+/// `future`, or `None` when the deadline comes first.
+async fn before<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline.into(), future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
+/// A new identity; never, once nobody can send one.
+async fn changed(identity: &mut watch::Receiver<Identity>) {
+    if identity.changed().await.is_err() {
+        pending().await
+    }
+}
+
+fn warn_of_options(network: &NetworkConfig) {
+    if network.network6.is_some() {
+        warn!("the network is dual-stack; tweed takes and serves only IPv4 subnets");
+    }
+    if network.vxlan.gbp {
+        warn!(
+            "Backend.GBP is on; tweed neither sends group policy ids nor accepts frames that carry one"
+        );
+    }
+    if network.vxlan.direct_routing {
+        warn!(
+            "Backend.DirectRouting is on; tweed encapsulates always, and leaves bare pod packets to the kernel"
+        );
+    }
+}
