@@ -83,8 +83,6 @@ pub enum Obstacle {
     NoNeighbour(Ipv4Addr),
     /// The path is too narrow for any inner packet; its MTU.
     Narrow(u32),
-    /// Our own lease is lost, so nothing is sent to anyone.
-    Fenced,
 }
 
 impl fmt::Display for Obstacle {
@@ -102,7 +100,6 @@ impl fmt::Display for Obstacle {
             }
             Self::NoNeighbour(address) => write!(f, "next hop {address} does not answer ARP"),
             Self::Narrow(mtu) => write!(f, "path MTU {mtu} leaves no room for the tunnel headers"),
-            Self::Fenced => write!(f, "our own lease is lost"),
         }
     }
 }
@@ -142,13 +139,12 @@ pub fn overlay_mtu(cluster: &Cluster, underlay_mtu: u32, config: &Config) -> u32
     )
 }
 
-/// The tables for this moment.
+/// The tables for this moment, `subnet` being ours.
 ///
-/// `slots` is the assignment so far, the only memory there is; it comes back brought up to date with the leases. With our
-/// own lease not held the result is a fence: ports and node stay, so that sockets stay open, but nothing is routed
-/// either way.
+/// `slots` is the assignment so far, the only memory there is; it comes back brought up to date with the leases.
 pub fn compile(
     cluster: &Cluster,
+    subnet: Ipv4Net,
     underlay: &Underlay,
     uplink: &Uplink,
     hops: &HashMap<Ipv4Addr, Hop>,
@@ -158,31 +154,24 @@ pub fn compile(
     let groups = group(&cluster.leases);
     slots.settle(groups.iter().map(|group| group.subnets.as_slice()));
 
-    let own = cluster.own.subnet();
     let mut tables = Tables {
-        node: node(cluster, underlay, uplink),
+        node: node(cluster, subnet, underlay, uplink),
         ports: ports(underlay, uplink, config),
-        ..Tables::default()
+        adjacencies: vec![Adjacency::Empty; slots.len()],
+        routes: vec![route(subnet, OWN)],
     };
-    if let Some(subnet) = own {
-        tables.adjacencies.resize(slots.len(), Adjacency::Empty);
-        tables.adjacencies[usize::from(OWN)] = Adjacency::Local {
-            port: UPLINK_PORT,
-            dst: uplink.host_mac,
-            src: uplink.engine_mac,
-        };
-        tables.routes.push(route(subnet, OWN));
-    } else {
-        tables.adjacencies.push(Adjacency::Empty);
-    }
+    tables.adjacencies[usize::from(OWN)] = Adjacency::Local {
+        port: UPLINK_PORT,
+        dst: uplink.host_mac,
+        src: uplink.engine_mac,
+    };
 
     let mut peers = Vec::with_capacity(groups.len());
     for group in groups {
         let slot = slots.of(group.subnets[0]);
-        let path = match (own, slot) {
-            (None, _) => Err(Obstacle::Fenced),
-            (_, None) => Err(Obstacle::NoSlot),
-            (Some(_), Some(_)) => path(&group, hops),
+        let path = match slot {
+            Some(_) => path(&group, hops),
+            None => Err(Obstacle::NoSlot),
         };
         let adjacency = match &path {
             Ok((mac, next_hop, mtu)) => Adjacency::Vxlan {
@@ -199,7 +188,7 @@ pub fn compile(
                 peer: group.public_ip.into(),
             },
         };
-        if let (Some(slot), Some(_)) = (slot, own) {
+        if let Some(slot) = slot {
             tables.adjacencies[usize::from(slot)] = adjacency;
             let subnets = group.subnets.iter();
             tables
@@ -218,6 +207,17 @@ pub fn compile(
         tables,
         peers,
         slots,
+    }
+}
+
+/// The same tables with everything out of reach, for a node whose lease is lost: its subnet may be another's by now, so
+/// nothing goes out under its addresses and nothing comes in for them. Ports stay, so that sockets stay open.
+pub fn fence(tables: &Tables) -> Tables {
+    Tables {
+        node: tables.node.clone(),
+        ports: tables.ports.clone(),
+        adjacencies: vec![Adjacency::Empty],
+        routes: Vec::new(),
     }
 }
 
@@ -267,20 +267,14 @@ fn path(group: &Group<'_>, hops: &HashMap<Ipv4Addr, Hop>) -> Result<(Mac, Mac, u
     }
 }
 
-fn node(cluster: &Cluster, underlay: &Underlay, uplink: &Uplink) -> Node {
-    let gateway = cluster
-        .own
-        .subnet()
-        .map_or(Ipv4Addr::UNSPECIFIED, |subnet| {
-            (u32::from(subnet.network()) + 1).into()
-        });
+fn node(cluster: &Cluster, subnet: Ipv4Net, underlay: &Underlay, uplink: &Uplink) -> Node {
     Node {
         vtep_mac: uplink.host_mac,
         vtep_ip4: underlay.public_ip,
         vtep_ip6: Ipv6Addr::UNSPECIFIED,
         vni: cluster.network.vxlan.vni,
         tunnel_dport: cluster.network.vxlan.port,
-        gateway_ip4: gateway,
+        gateway_ip4: (u32::from(subnet.network()) + 1).into(),
         gateway_ip6: Ipv6Addr::UNSPECIFIED,
     }
 }

@@ -8,11 +8,15 @@ pub mod compile;
 pub mod lease;
 /// The kernel's devices, addresses, routes and neighbours.
 pub mod netlink;
+/// The loop that joins everything.
+pub mod reconcile;
 /// Replacing a small file atomically and durably.
 pub mod replace;
 /// Which adjacency slot belongs to which peer.
 pub mod slots;
 /// What survives a restart: the VTEP MAC and the last subnet.
 pub mod state;
+/// `control.json`: what control knows.
+pub mod status;
 /// `subnet.env`, which the CNI plugin reads.
 pub mod subnet_env;

@@ -1,2 +1,232 @@
-//! `tweed-control`: the control plane.
-fn main() {}
+//! `tweed-control`: keeps this node's lease, follows everyone else's, and publishes the tables that the dataplane reads.
+//!
+//! From the command line to the loop and back to an exit code; what is decided is decided in the library.
+
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use contract::config::Config;
+use contract::tables::{Origin, Publisher};
+use control::lease::{self, Identity, Source, View};
+use control::netlink::Netlink;
+use control::netlink::events::Events;
+use control::reconcile::{RESYNC, Reconciler};
+use control::state::State;
+use control::subnet_env;
+use rustix::thread::{CapabilitySet, capabilities};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+
+/// The control plane of a tweed node.
+///
+/// Takes a pod subnet for this node (from flannel's etcd keys, or from a file), keeps the lease, resolves the way to every
+/// other node, owns the uplink (a veth pair, tweed0) and publishes it all as tables that tweed-dataplane reads. It may be
+/// stopped, killed and restarted at any time: the dataplane goes on with the last tables, and devices and routes stay.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+struct Arguments {
+    /// The node's configuration; configs/node.toml shows every key with its default.
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "TWEED_CONFIG",
+        default_value = "/etc/tweed/node.toml"
+    )]
+    config: PathBuf,
+    /// Check the configuration, say what is wrong with it, and exit.
+    #[arg(long)]
+    check: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  stopped by SIGTERM or SIGINT, or the configuration is good (--check)
+  1  failed while running
+  2  bad usage or bad configuration
+  3  the node lacks something: a privilege, an interface, an address
+
+Log lines go to stderr; RUST_LOG=debug shows more. State is in <run_dir>/control.json.
+Try it: tweed-control --config configs/node.toml --check";
+
+/// How the program ends when it does not end well.
+enum Failure {
+    Config(anyhow::Error),
+    Environment(anyhow::Error),
+    Runtime(anyhow::Error),
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Failure::Runtime(_) => 1,
+            Failure::Config(_) => 2,
+            Failure::Environment(_) => 3,
+        }
+    }
+
+    fn error(&self) -> &anyhow::Error {
+        match self {
+            Failure::Config(error) | Failure::Environment(error) | Failure::Runtime(error) => error,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match start(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("tweed-control: {}", report(failure.error()));
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// The causes in one line. Ours already quote theirs; a cause that has been said is not said again.
+fn report(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn start(arguments: &Arguments) -> Result<(), Failure> {
+    let config = Config::load(&arguments.config).map_err(|error| Failure::Config(error.into()))?;
+    if arguments.check {
+        println!("{}: good", arguments.config.display());
+        return Ok(());
+    }
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        // netlink_proto warns of each overrun; we recover, and count on it.
+        .unwrap_or_else(|_| "info,netlink_proto=error".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the tokio runtime")
+        .map_err(Failure::Runtime)?;
+    runtime.block_on(run(config))
+}
+
+async fn run(config: Config) -> Result<(), Failure> {
+    let environment = |error: anyhow::Error| Failure::Environment(error);
+    check_privilege().map_err(environment)?;
+    let events = Events::subscribe().map_err(|error| environment(error.into()))?;
+    let netlink = Netlink::open().map_err(|error| environment(error.into()))?;
+    let underlay = netlink
+        .underlay(&config.underlay)
+        .await
+        .map_err(|error| environment(error.into()))?;
+    let state = State::new(&config.state_dir);
+    let vtep_mac = state
+        .vtep_mac()
+        .map_err(|error| environment(error.into()))?;
+    let publisher = open_tables(&config).map_err(environment)?;
+    tracing::info!(
+        device = underlay.name,
+        address = %underlay.public_ip,
+        vtep_mac = %vtep_mac,
+        "this node"
+    );
+
+    let previous = state
+        .previous_subnet()
+        .or_else(|| subnet_env::previous_subnet(&config.lease.subnet_env));
+    let (identity, identity_now) = watch::channel(Identity {
+        public_ip: underlay.public_ip,
+        vtep_mac,
+    });
+    let (view_now, view) = watch::channel(View::default());
+    let (stop_lease, lease_stops) = oneshot::channel::<()>();
+    let source = Source::new(&config, previous);
+    let keeper = tokio::spawn(lease::run(source, identity_now, view_now, async {
+        // An error is our own end without a word, which is a stop as well.
+        let _ = lease_stops.await;
+    }));
+
+    let mut reconciler = Reconciler::new(
+        config, netlink, events, publisher, state, underlay, identity, view,
+    );
+    let watchdog = sd_notify::watchdog_enabled();
+    let resync = watchdog.map_or(RESYNC, |period| period / 2);
+    let mut ready = false;
+    let outcome = tokio::select! {
+        outcome = reconciler.run(resync, |standing| {
+            if standing && !ready {
+                ready = true;
+                tell_systemd(NotifyState::Ready);
+            }
+            tell_systemd(NotifyState::Watchdog);
+        }) => outcome.map_err(|error| match error.is_environment() {
+            true => Failure::Environment(error.into()),
+            false => Failure::Runtime(error.into()),
+        }),
+        signal = stop_signal() => signal
+            .map(|name| tracing::info!("{name}: stopping; devices, routes and tables stay"))
+            .context("cannot wait for signals")
+            .map_err(Failure::Runtime),
+    };
+    tell_systemd(NotifyState::Stopping);
+    // The keeper gives the lease back if so configured; if it is gone already there is nothing to wait for.
+    let _ = stop_lease.send(());
+    let _ = keeper.await;
+    outcome
+}
+
+/// Asked before anything is changed, so that a lease is not taken by a node that cannot use it.
+fn check_privilege() -> anyhow::Result<()> {
+    let held = capabilities(None).context("cannot read this process's capabilities")?;
+    anyhow::ensure!(
+        held.effective.contains(CapabilitySet::NET_ADMIN),
+        "permission denied: tweed-control needs CAP_NET_ADMIN; run it as root or grant the capability"
+    );
+    Ok(())
+}
+
+fn open_tables(config: &Config) -> anyhow::Result<Publisher> {
+    let path = config.tables_path();
+    std::fs::create_dir_all(&config.run_dir).with_context(|| {
+        let directory = config.run_dir.display();
+        format!("cannot create node.run_dir {directory}; create it for tweed-control")
+    })?;
+    let (publisher, origin) = Publisher::open_or_create(&path)?;
+    match origin {
+        Origin::Created => tracing::debug!(path = %path.display(), "new tables"),
+        Origin::Continued { generation } => {
+            tracing::info!(generation, "continuing the tables that stand");
+        }
+        Origin::Replaced { reason } => {
+            tracing::warn!("{} was replaced: {reason}", path.display());
+        }
+    }
+    Ok(publisher)
+}
+
+async fn stop_signal() -> std::io::Result<&'static str> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = term.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+fn tell_systemd(state: NotifyState<'_>) {
+    // Without systemd there is no one to tell, which is no error.
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!("sd_notify: {error}");
+    }
+}

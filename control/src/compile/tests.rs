@@ -5,7 +5,7 @@ use contract::wire::Mac;
 use proptest::prelude::*;
 
 use super::*;
-use crate::lease::{Loss, NetworkConfig, OwnLease, Vxlan};
+use crate::lease::{NetworkConfig, OwnLease, Vxlan};
 use crate::slots::FIRST;
 
 const OUR_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
@@ -47,14 +47,7 @@ fn lease(n: u32) -> Lease {
     }
 }
 
-fn held() -> OwnLease {
-    OwnLease::Held {
-        subnet: net("10.0.1.0/24"),
-        expires: None,
-    }
-}
-
-fn cluster(own: OwnLease, leases: impl IntoIterator<Item = Lease>) -> Cluster {
+fn cluster(leases: impl IntoIterator<Item = Lease>) -> Cluster {
     Cluster {
         network: NetworkConfig {
             network: net("10.0.0.0/8"),
@@ -72,7 +65,7 @@ fn cluster(own: OwnLease, leases: impl IntoIterator<Item = Lease>) -> Cluster {
                 direct_routing: false,
             },
         },
-        own,
+        own: OwnLease::Acquiring,
         leases: Arc::new(
             leases
                 .into_iter()
@@ -108,13 +101,21 @@ fn ready(mtu: u32) -> Hop {
 
 fn run(cluster: &Cluster, hops: &HashMap<Ipv4Addr, Hop>, slots: Slots) -> Compiled {
     let config = Config::default();
-    compile(cluster, &underlay(), &uplink(), hops, &config, slots)
+    compile(
+        cluster,
+        net("10.0.1.0/24"),
+        &underlay(),
+        &uplink(),
+        hops,
+        &config,
+        slots,
+    )
 }
 
 #[test]
 fn one_peer_spelled_out() {
     let hops = HashMap::from([(peer_ip(2), ready(1500))]);
-    let tables = run(&cluster(held(), [lease(2)]), &hops, Slots::default()).tables;
+    let tables = run(&cluster([lease(2)]), &hops, Slots::default()).tables;
     let expected = Tables {
         node: Node {
             vtep_mac: VTEP_MAC,
@@ -213,7 +214,7 @@ fn a_peer_is_reached_or_said_why_not() {
             ..lease(2)
         };
         let hops = hop.into_iter().map(|hop| (peer_ip(2), hop)).collect();
-        let compiled = run(&cluster(held(), [lease]), &hops, Slots::default());
+        let compiled = run(&cluster([lease]), &hops, Slots::default());
         let adjacency = &compiled.tables.adjacencies[usize::from(FIRST)];
         // Reached or not, its packets to us are welcome, so the route and the address are there.
         assert!(
@@ -237,30 +238,14 @@ fn a_peer_is_reached_or_said_why_not() {
 }
 
 #[test]
-fn a_lost_lease_is_a_fence_that_keeps_ports_and_slots() {
-    let hops = HashMap::from([(peer_ip(2), ready(1500)), (peer_ip(3), ready(1500))]);
-    let before = run(
-        &cluster(held(), [lease(2), lease(3)]),
-        &hops,
-        Slots::default(),
-    );
-    let lost = OwnLease::Lost {
-        subnet: net("10.0.1.0/24"),
-        loss: Loss::Deleted,
-    };
-    let fenced = run(&cluster(lost, [lease(3)]), &hops, before.slots);
-    assert_eq!(fenced.tables.routes, []);
-    assert_eq!(fenced.tables.adjacencies, [Adjacency::Empty]);
-    assert_eq!(fenced.tables.ports, before.tables.ports);
-    assert_eq!(fenced.peers[0].obstacle, Some(Obstacle::Fenced));
-
-    let after = run(&cluster(held(), [lease(3)]), &hops, fenced.slots);
-    assert!(
-        after
-            .tables
-            .routes
-            .contains(&route(peer_subnet(3), FIRST + 1))
-    );
+fn a_fence_keeps_the_ports_and_nothing_else() {
+    let hops = HashMap::from([(peer_ip(2), ready(1500))]);
+    let tables = run(&cluster([lease(2)]), &hops, Slots::default()).tables;
+    let fenced = fence(&tables);
+    assert_eq!(fenced.ports, tables.ports);
+    assert_eq!(fenced.node, tables.node);
+    assert_eq!(fenced.routes, []);
+    assert_eq!(fenced.adjacencies, [Adjacency::Empty]);
 }
 
 #[test]
@@ -278,7 +263,7 @@ fn leases_of_one_node_share_an_adjacency_unless_their_macs_differ() {
     };
     let hops = HashMap::from([(peer_ip(2), ready(1500))]);
     let compiled = run(
-        &cluster(held(), [lease(2), second, reinstalled]),
+        &cluster([lease(2), second, reinstalled]),
         &hops,
         Slots::default(),
     );
@@ -292,7 +277,7 @@ fn leases_of_one_node_share_an_adjacency_unless_their_macs_differ() {
 #[test]
 fn more_peers_than_slots_are_left_out_by_name() {
     let leases = (2..=MAX_PEERS as u32 + 2).map(lease);
-    let compiled = run(&cluster(held(), leases), &HashMap::new(), Slots::default());
+    let compiled = run(&cluster(leases), &HashMap::new(), Slots::default());
     assert_eq!(compiled.tables.adjacencies.len(), 65_536);
     let out: Vec<_> = compiled
         .peers
@@ -306,7 +291,7 @@ fn more_peers_than_slots_are_left_out_by_name() {
 
 #[test]
 fn the_overlay_mtu_is_configured_or_what_is_left() {
-    let mut cluster = cluster(held(), []);
+    let mut cluster = cluster([]);
     let mut config = Config::default();
     assert_eq!(overlay_mtu(&cluster, 1500, &config), 1450);
     cluster.network.vxlan.mtu = Some(1400);
@@ -333,7 +318,7 @@ proptest! {
         earlier in prop::collection::btree_set(2u32..200, 0..60),
     ) {
         let earlier = run(
-            &cluster(held(), earlier.into_iter().map(lease)),
+            &cluster(earlier.into_iter().map(lease)),
             &HashMap::new(),
             Slots::default(),
         );
@@ -351,7 +336,7 @@ proptest! {
             .iter()
             .filter_map(|(n, (hop, _))| Some((peer_ip(*n), hop.clone()?)))
             .collect();
-        let compiled = run(&cluster(held(), leases.into_values()), &hops, earlier.slots);
+        let compiled = run(&cluster(leases.into_values()), &hops, earlier.slots);
         let tables = &compiled.tables;
 
         prop_assert_eq!(&tables.adjacencies[0], &Adjacency::Empty);
@@ -365,7 +350,7 @@ proptest! {
             prop_assert_eq!(vxlan, peer.obstacle.is_none());
         }
         let again = run(
-            &cluster(held(), compiled.peers.iter().flat_map(|peer| {
+            &cluster(compiled.peers.iter().flat_map(|peer| {
                 peer.subnets.iter().map(|subnet| lease((u32::from(subnet.network()) >> 8) & 0xffff))
             })),
             &hops,

@@ -34,3 +34,8 @@ pub fn write(family: &str, device: &str, name: &str, value: &str) -> Result<(), 
 pub fn has_ipv6() -> bool {
     PathBuf::from("/proc/sys/net/ipv6").exists()
 }
+
+/// Whether the kernel forwards IPv4 between devices at all. The uplink forwards by itself; a pod's device follows this.
+pub fn forwards_ipv4() -> bool {
+    std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "1")
+}

@@ -1,0 +1,459 @@
+//! The loop that holds everything together, level-triggered: events only say "look again".
+//!
+//! Each pass looks at the leases, the devices and the next hops as they are now, compiles the whole, and publishes it if it
+//! differs by value from what stands. A lost event costs at most one [`RESYNC`]; a doubled one a compilation. A pass that
+//! fails leaves standing what stands, is told once per change of its reason, and is tried again.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::config::Config;
+use contract::tables::{PublishError, Publisher, Tables};
+use contract::wire::Mac;
+use ipnet::Ipv4Net;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::compile::{self, Compiled, Underlay, Uplink};
+use crate::lease::{Backend, Cluster, Identity, OwnLease, View};
+use crate::netlink::events::{Event, Events};
+use crate::netlink::next_hop::NextHops;
+use crate::netlink::uplink::Wanted;
+use crate::netlink::{Netlink, NetlinkError, sysctl};
+use crate::replace::ReplaceError;
+use crate::slots::Slots;
+use crate::state::{State, StateError};
+use crate::status::{self, Own, Status, StatusFile};
+use crate::subnet_env::SubnetEnv;
+
+/// A look at everything at least this often, whatever the events say.
+pub const RESYNC: Duration = Duration::from_secs(10);
+/// Changes come in bursts: a failover moves many neighbours, an etcd snapshot many leases. A single one waits this long.
+const SETTLE: Duration = Duration::from_millis(5);
+/// A reader that holds the other bank lets go of it within a turn, which is microseconds.
+const RETRY_BUSY: Duration = Duration::from_millis(5);
+/// Anything else that failed.
+const RETRY: Duration = Duration::from_secs(1);
+/// A bank that stays busy for so long is worth a line in the log.
+const BUSY_IS_TROUBLE: Duration = Duration::from_secs(1);
+
+/// Why a pass failed, or the loop ended.
+#[derive(Debug, Error)]
+pub enum ReconcileError {
+    /// The kernel.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// The tables segment.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// A file that others read.
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
+    /// A file of our own.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The task that follows the leases is gone.
+    #[error("the lease keeper ended unexpectedly; see the log above, and restart tweed-control")]
+    LeaseKeeper,
+}
+
+impl ReconcileError {
+    /// Whether the node lacks something that retrying will not bring.
+    pub fn is_environment(&self) -> bool {
+        matches!(self, Self::Netlink(error) if error.is_environment())
+    }
+}
+
+/// What has to be asked of the kernel again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Look {
+    devices: bool,
+    routes: bool,
+    neighbours: bool,
+}
+
+impl Look {
+    const EVERYWHERE: Look = Look {
+        devices: true,
+        routes: true,
+        neighbours: true,
+    };
+
+    fn and(self, other: Look) -> Look {
+        Look {
+            devices: self.devices | other.devices,
+            routes: self.routes | other.routes,
+            neighbours: self.neighbours | other.neighbours,
+        }
+    }
+}
+
+/// Everything control holds while it runs.
+pub struct Reconciler {
+    config: Config,
+    netlink: Netlink,
+    events: Events,
+    publisher: Publisher,
+    state: State,
+    status: StatusFile,
+    identity: watch::Sender<Identity>,
+    view: watch::Receiver<View>,
+    underlay: Underlay,
+    uplink: Option<(Wanted, Uplink)>,
+    hops: NextHops,
+    slots: Slots,
+    /// What stands in the segment, if it could be read back.
+    standing: Option<Tables>,
+    compiled: Option<Compiled>,
+    subnet_env: Option<SubnetEnv>,
+    /// Our lease was held in this run: from then on not holding it is a loss.
+    was_held: bool,
+    /// Tables of ours were published in this run: from then on nothing the node lacks ends it.
+    was_served: bool,
+    /// What a pass that failed had to look at, so that the next one does.
+    owed: Look,
+    trouble: Option<String>,
+    busy_since: Option<Instant>,
+}
+
+impl Reconciler {
+    /// Before the first pass. `netlink` and `events` must belong to the namespace of `underlay`, and `events` must be the
+    /// older, so that nothing happens unseen in between.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what main opened, handed over once"
+    )]
+    pub fn new(
+        config: Config,
+        netlink: Netlink,
+        events: Events,
+        mut publisher: Publisher,
+        state: State,
+        underlay: Underlay,
+        identity: watch::Sender<Identity>,
+        view: watch::Receiver<View>,
+    ) -> Self {
+        // Mangled tables cannot be continued; the next publication replaces them.
+        let standing = publisher.tables().ok();
+        Reconciler {
+            slots: standing.as_ref().map(Slots::read_back).unwrap_or_default(),
+            hops: NextHops::new(underlay.index),
+            status: StatusFile::new(&config.run_dir),
+            config,
+            netlink,
+            events,
+            publisher,
+            state,
+            identity,
+            view,
+            underlay,
+            uplink: None,
+            standing,
+            compiled: None,
+            subnet_env: None,
+            was_held: false,
+            was_served: false,
+            owed: Look::default(),
+            trouble: None,
+            busy_since: None,
+        }
+    }
+
+    /// Runs for good. `after_pass` is told after each pass whether our tables stand. Ends only with an error: one of the
+    /// node's environment before the first publication, or the end of the lease keeper. Drop the future to stop.
+    pub async fn run(
+        &mut self,
+        resync: Duration,
+        mut after_pass: impl FnMut(bool),
+    ) -> Result<(), ReconcileError> {
+        let mut timer = tokio::time::interval(resync.min(RESYNC));
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = Look::EVERYWHERE;
+        loop {
+            let view = self.view.borrow_and_update().clone();
+            look = look.and(std::mem::take(&mut self.owed));
+            let outcome = self.pass(&view, look).await;
+            let retry = self.judge(outcome, look)?;
+            self.tell(&view);
+            after_pass(self.compiled.is_some());
+            look = self.wake(&mut timer, retry).await?;
+        }
+    }
+
+    /// Waits until there is reason for a pass, then until the burst is over.
+    async fn wake(
+        &mut self,
+        timer: &mut tokio::time::Interval,
+        retry: Option<Duration>,
+    ) -> Result<Look, ReconcileError> {
+        let mut look = Look::default();
+        let mut settle: Option<Instant> = None;
+        let retry = retry.map(|delay| Instant::now() + delay);
+        loop {
+            let settled = sleep_until(settle);
+            let again = sleep_until(retry);
+            let relevant = tokio::select! {
+                changed = self.view.changed() => {
+                    changed.map_err(|_| ReconcileError::LeaseKeeper)?;
+                    true
+                }
+                event = self.events.next() => note(&mut look, &mut self.hops, event),
+                _ = timer.tick() => return Ok(Look::EVERYWHERE),
+                () = again => return Ok(look),
+                () = settled => return Ok(look),
+            };
+            if relevant && settle.is_none() {
+                settle = Some(Instant::now() + SETTLE);
+            }
+        }
+    }
+
+    async fn pass(&mut self, view: &View, look: Look) -> Result<(), ReconcileError> {
+        if look.devices {
+            self.look_at_underlay().await?;
+        }
+        let Some(cluster) = &view.cluster else {
+            return Ok(());
+        };
+        match cluster.own {
+            OwnLease::Held { subnet, .. } => {
+                self.was_held = true;
+                self.serve(cluster, subnet, look).await
+            }
+            // A lease not yet had is no lease lost: what an earlier run published goes on until the source has spoken.
+            OwnLease::Acquiring if !self.was_held => Ok(()),
+            OwnLease::Acquiring | OwnLease::Lost { .. } => self.fence(),
+        }
+    }
+
+    async fn look_at_underlay(&mut self) -> Result<(), ReconcileError> {
+        let underlay = self.netlink.underlay(&self.config.underlay).await?;
+        if underlay == self.underlay {
+            return Ok(());
+        }
+        tracing::info!(
+            device = underlay.name,
+            address = %underlay.public_ip,
+            mac = %underlay.mac,
+            mtu = underlay.mtu,
+            "the underlay changed"
+        );
+        if underlay.index != self.hops.device() {
+            self.hops = NextHops::new(underlay.index);
+        }
+        self.identity.send_if_modified(|identity| {
+            let changed = identity.public_ip != underlay.public_ip;
+            identity.public_ip = underlay.public_ip;
+            changed
+        });
+        self.underlay = underlay;
+        Ok(())
+    }
+
+    /// Our lease is held: uplink, tables, and the file that lets pods be attached.
+    async fn serve(
+        &mut self,
+        cluster: &Arc<Cluster>,
+        subnet: Ipv4Net,
+        look: Look,
+    ) -> Result<(), ReconcileError> {
+        let network = cluster.network.network;
+        let public_ip = self.underlay.public_ip;
+        if network.contains(&public_ip) {
+            return Err(NetlinkError::Clash { public_ip, network }.into());
+        }
+        let mtu = compile::overlay_mtu(cluster, self.underlay.mtu, &self.config);
+        self.look_at_uplink(network, subnet, mtu, look).await?;
+        let Some((_, uplink)) = &self.uplink else {
+            return Ok(());
+        };
+
+        if look.routes {
+            self.hops.forget_routes();
+        }
+        self.hops
+            .look(&self.netlink, &vxlan_peers(cluster), look.neighbours)
+            .await?;
+        let hops = self.hops.hops(&self.underlay);
+        let slots = std::mem::take(&mut self.slots);
+        let compiled = compile::compile(
+            cluster,
+            subnet,
+            &self.underlay,
+            uplink,
+            &hops,
+            &self.config,
+            slots,
+        );
+        self.slots = compiled.slots.clone();
+        self.publish(&compiled.tables)?;
+        self.compiled = Some(compiled);
+        self.was_served = true;
+        self.admit_pods(SubnetEnv {
+            network,
+            subnet,
+            mtu: mtu.try_into().unwrap_or(u16::MAX),
+            ipmasq: false,
+        })
+    }
+
+    async fn look_at_uplink(
+        &mut self,
+        network: Ipv4Net,
+        subnet: Ipv4Net,
+        mtu: u32,
+        look: Look,
+    ) -> Result<(), NetlinkError> {
+        let wanted = Wanted {
+            device: self.config.overlay.device.clone(),
+            engine_device: self.config.overlay.engine_device(),
+            vtep_mac: self.vtep_mac(),
+            mtu,
+            queues: self.config.workers.len() as u32,
+            network,
+            subnet,
+        };
+        let stands = matches!(&self.uplink, Some((standing, _)) if *standing == wanted);
+        if !stands || look.devices {
+            let uplink = self.netlink.ensure_uplink(&wanted).await?;
+            self.uplink = Some((wanted, uplink));
+        }
+        Ok(())
+    }
+
+    /// Our lease is lost: nothing in, nothing out, ports stay. No pod is told a subnet that is not ours.
+    fn fence(&mut self) -> Result<(), ReconcileError> {
+        self.compiled = None;
+        self.subnet_env = None;
+        let standing = self.standing.clone().unwrap_or_default();
+        self.publish(&compile::fence(&standing))
+    }
+
+    fn publish(&mut self, tables: &Tables) -> Result<(), ReconcileError> {
+        if self.standing.as_ref() == Some(tables) {
+            return Ok(());
+        }
+        let published = self.publisher.publish(tables)?;
+        tracing::debug!(
+            generation = published.generation,
+            bytes = published.bytes,
+            routes = tables.routes.len(),
+            "published"
+        );
+        self.standing = Some(tables.clone());
+        Ok(())
+    }
+
+    /// `subnet.env`, and the subnet to ask for next time.
+    fn admit_pods(&mut self, env: SubnetEnv) -> Result<(), ReconcileError> {
+        if self.subnet_env == Some(env) {
+            return Ok(());
+        }
+        self.state.remember_subnet(env.subnet)?;
+        env.write(&self.config.lease.subnet_env)?;
+        tracing::info!(subnet = %env.subnet, mtu = env.mtu, "pods may be attached");
+        if !sysctl::forwards_ipv4() {
+            tracing::warn!(
+                "net.ipv4.ip_forward is off: until the CNI plugin or you set it, pods reach nothing beyond this node"
+            );
+        }
+        self.subnet_env = Some(env);
+        Ok(())
+    }
+
+    /// What a failure means: the end, or another try after this long. Told once per change.
+    fn judge(
+        &mut self,
+        outcome: Result<(), ReconcileError>,
+        look: Look,
+    ) -> Result<Option<Duration>, ReconcileError> {
+        let error = match outcome {
+            Ok(()) => {
+                self.busy_since = None;
+                if self.trouble.take().is_some() {
+                    tracing::info!("all well again");
+                }
+                return Ok(None);
+            }
+            Err(error) => error,
+        };
+        let mut retry = RETRY;
+        if matches!(error, ReconcileError::Publish(PublishError::Busy(_))) {
+            // Everything was looked at; only the last step is to be done again.
+            retry = RETRY_BUSY;
+            if self.busy_since.get_or_insert_with(Instant::now).elapsed() < BUSY_IS_TROUBLE {
+                return Ok(Some(retry));
+            }
+        } else {
+            self.busy_since = None;
+            self.owed = look;
+        }
+        if error.is_environment() && !self.was_served {
+            return Err(error);
+        }
+        let text = error.to_string();
+        if self.trouble.as_ref() != Some(&text) {
+            tracing::error!("{text}; what was published before goes on");
+            self.trouble = Some(text);
+        }
+        Ok(Some(retry))
+    }
+
+    /// The status file; that it cannot be written harms no packet.
+    fn tell(&mut self, view: &View) {
+        let cluster = view.cluster.as_deref();
+        let peers = self.compiled.iter().flat_map(|compiled| &compiled.peers);
+        let status = Status {
+            generation: self.publisher.generation(),
+            trouble: self.trouble.clone().or_else(|| view.trouble.clone()),
+            network: cluster.map(|cluster| cluster.network.network),
+            own: Own::new(
+                cluster.map(|cluster| &cluster.own),
+                self.underlay.public_ip,
+                self.vtep_mac().to_string(),
+            ),
+            underlay: self.underlay.name.clone(),
+            mtu: self.uplink.as_ref().map_or(0, |(_, uplink)| uplink.mtu),
+            peers: peers.map(Into::into).collect(),
+            skipped: cluster.map(status::skipped).unwrap_or_default(),
+        };
+        if let Err(error) = self.status.write(status) {
+            tracing::debug!("{error}");
+        }
+    }
+
+    fn vtep_mac(&self) -> Mac {
+        self.identity.borrow().vtep_mac
+    }
+}
+
+/// Peers that packets could be sent to.
+fn vxlan_peers(cluster: &Cluster) -> BTreeSet<Ipv4Addr> {
+    cluster
+        .leases
+        .values()
+        .filter(|lease| matches!(lease.backend, Backend::Vxlan { .. }))
+        .map(|lease| lease.public_ip)
+        .collect()
+}
+
+/// What an event asks for; whether anything.
+fn note(look: &mut Look, hops: &mut NextHops, event: Event) -> bool {
+    match event {
+        Event::Device => (look.devices, look.routes) = (true, true),
+        Event::Route => look.routes = true,
+        Event::Overrun => *look = Look::EVERYWHERE,
+        Event::Neighbour { neighbour, gone } => return hops.observe(&neighbour, gone),
+    }
+    true
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
