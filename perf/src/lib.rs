@@ -4,3 +4,5 @@
 pub mod demo;
 pub mod interrupt;
 pub mod lab;
+pub mod stats;
+mod style;

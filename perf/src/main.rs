@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use perf::lab::{Cluster, Lab, Size, sweep};
-use perf::{demo, interrupt};
+use perf::{demo, interrupt, stats};
 
 /// Topologies, traffic and numbers for tweed.
 #[derive(Parser)]
@@ -29,6 +29,10 @@ enum Command {
     /// Topologies to look around in.
     #[command(subcommand)]
     Lab(LabCommand),
+    /// Show what the engine counts: workers, ports, drops by reason, peers.
+    ///
+    /// Exit code 3: there is no engine, or it is gone or silent.
+    Stats(stats::Options),
 }
 
 #[derive(Subcommand)]
@@ -60,8 +64,7 @@ impl From<ClusterArgs> for Size {
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("tweed-perf: {error:#}");
             ExitCode::FAILURE
@@ -69,23 +72,29 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all went well; an error is what kept us from finding out.
-fn run(command: Command) -> anyhow::Result<bool> {
+/// Success or failure of what was asked for; an error is what kept us from finding out.
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo { cluster, json } => {
             interrupt::clean_up_when_interrupted().context("cannot catch signals")?;
-            Ok(demo::run(cluster.into(), json)?.good())
+            let good = demo::run(cluster.into(), json)?.good();
+            Ok(if good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Lab(LabCommand::Up(cluster)) => up(cluster.into()),
         Command::Lab(LabCommand::Sweep) => {
             println!("{} namespaces removed", sweep::sweep_dead());
-            Ok(true)
+            Ok(ExitCode::SUCCESS)
         }
+        Command::Stats(options) => Ok(stats::run(&options)),
     }
 }
 
 /// Keeps a cluster and says how to look around in it.
-fn up(size: Size) -> anyhow::Result<bool> {
+fn up(size: Size) -> anyhow::Result<ExitCode> {
     interrupt::clean_up_when_interrupted().context("cannot catch signals")?;
     let lab = Lab::new()?;
     let cluster = Cluster::build(&lab, size)?;

@@ -3,7 +3,6 @@
 //! The report on stdout is the result; the story goes to stderr, so that `--json` leaves clean JSON.
 
 mod report;
-mod style;
 
 use std::time::Instant;
 

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::style;
 use crate::lab::traffic::{IperfReport, PingReport};
 use crate::lab::{Pod, Result};
+use crate::style::Style;
 
 /// All results.
 #[derive(Debug, Default, Serialize)]
@@ -106,6 +106,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let style = Style::of_stdout();
         writeln!(
             f,
             "\n{:8} {:8} {:>6} {:>9} {:>9}",
@@ -114,14 +115,14 @@ impl fmt::Display for Report {
         for row in &self.pings {
             let answered = format!("{:>9}", format!("{}/{}", row.received, row.sent));
             write!(f, "{:8} {:8} {:>6} ", row.from, row.to, row.size)?;
-            write!(f, "{} ", style::verdict(row.good(), &answered))?;
+            write!(f, "{} ", style.verdict(row.good(), &answered))?;
             finish(f, row.best_ms, &row.error)?;
         }
         writeln!(f, "\n{:8} {:8} {:>6} {:>9}", "from", "to", "", "Gbit/s")?;
         for row in &self.iperf {
             let gbits = format!("{:>9}", row.gbits.map_or("-".into(), |g| format!("{g:.2}")));
             write!(f, "{:8} {:8} {:>6} ", row.from, row.to, row.protocol)?;
-            write!(f, "{}", style::verdict(row.good(), &gbits))?;
+            write!(f, "{}", style.verdict(row.good(), &gbits))?;
             if let Some(count) = row.retransmits {
                 write!(f, "  {count} retransmits")?;
             }
@@ -138,7 +139,7 @@ impl fmt::Display for Report {
         } else {
             "something failed"
         };
-        writeln!(f, "\n{}", style::verdict(self.good(), verdict))
+        writeln!(f, "\n{}", style.verdict(self.good(), verdict))
     }
 }
 

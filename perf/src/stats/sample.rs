@@ -1,0 +1,81 @@
+//! What is read at one moment: the engine's segment, and the counters of those peers that are worth asking for.
+
+use std::collections::BTreeMap;
+
+use contract::stats::{PeerCounters, Snapshot, StatsReader};
+use contract::tables::MAX_ADJACENCIES;
+use rustix::process::{Pid, test_kill_process};
+
+use super::control::ControlStatus;
+
+/// The main thread beats twenty times a second; a whole second without a beat is no accident of scheduling.
+const SILENT_AFTER_NS: u64 = 1_000_000_000;
+
+/// Whether an engine is behind the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Life {
+    /// It beats.
+    Running,
+    /// Its process exists and does not beat: stopped by a signal, or stuck.
+    Silent,
+    /// Its process is gone; the numbers are its last.
+    Gone,
+}
+
+/// Everything read from the segment at about one moment.
+pub struct Sample {
+    /// Engine, workers and ports.
+    pub snapshot: Snapshot,
+    /// Whether the engine lives.
+    pub life: Life,
+    /// By slot; those without traffic are left out.
+    pub peers: BTreeMap<u16, PeerCounters>,
+}
+
+impl Sample {
+    /// Reads all there is. With control's status only the slots it names are asked for: the peers' part of the segment is
+    /// sparse, and to look at a page of it is to fill it. Without, all of them.
+    pub fn take(reader: &StatsReader, control: Option<&ControlStatus>) -> Self {
+        let snapshot = reader.snapshot();
+        let life = match snapshot.silent_ns {
+            0..SILENT_AFTER_NS => Life::Running,
+            _ if exists(snapshot.pid) => Life::Silent,
+            _ => Life::Gone,
+        };
+        let slots: Vec<u16> = match control {
+            Some(control) => control.peers.iter().filter_map(|peer| peer.slot).collect(),
+            None => (0..MAX_ADJACENCIES).map(|slot| slot as u16).collect(),
+        };
+        let peers = slots
+            .into_iter()
+            .map(|slot| (slot, reader.peer(slot)))
+            .filter(|(_, counters)| *counters != PeerCounters::default())
+            .collect();
+        Sample {
+            snapshot,
+            life,
+            peers,
+        }
+    }
+}
+
+/// Whether there is such a process, ours to signal or not.
+fn exists(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return false;
+    };
+    test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_process_exists_and_nobody_is_number_zero() {
+        assert!(exists(std::process::id()));
+        assert!(!exists(0));
+        assert!(!exists(u32::MAX));
+    }
+}
