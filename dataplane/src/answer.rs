@@ -33,7 +33,9 @@ impl Answerer {
         fib: &Fib,
         ids: &mut IpIds,
     ) -> bool {
-        if !self.budget.take(tsc()) || (underlay && frame.shrink_head(Vxlan::OVERHEAD_IPV4).is_none()) {
+        if !self.budget.take(tsc())
+            || (underlay && frame.shrink_head(Vxlan::OVERHEAD_IPV4).is_none())
+        {
             return false;
         }
         let port = fib.port(from);
@@ -50,7 +52,13 @@ impl Answerer {
 
 /// Largest packet that the way to this packet's destination takes.
 fn path_mtu(frame: &[u8], fib: &Fib) -> u16 {
-    let Some(Ok((ip, _))) = frame.get(Ethernet::LEN..).map(Ipv4::ref_from_prefix) else { return 0 };
+    let Some(Ok((ip, _))) = frame.get(Ethernet::LEN..).map(Ipv4::ref_from_prefix) else {
+        return 0;
+    };
     let meta = fib.meta(fib.lookup4(ip.dst));
-    if meta.kind == AdjacencyKind::Local { fib.port(meta.port).mtu } else { meta.mtu }
+    if meta.kind == AdjacencyKind::Local {
+        fib.port(meta.port).mtu
+    } else {
+        meta.mtu
+    }
 }

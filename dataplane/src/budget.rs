@@ -14,8 +14,15 @@ impl Budget {
     /// `per_second` tokens on a counter of `hz`; 0: none, ever.
     pub fn new(per_second: u32, hz: u64) -> Self {
         let most = (u64::from(per_second) / 10).max(u64::from(per_second > 0));
-        let cycles_per_token = hz.checked_div(u64::from(per_second)).map_or(u64::MAX, |cycles| cycles.max(1));
-        Budget { cycles_per_token, most, tokens: most, last: 0 }
+        let cycles_per_token = hz
+            .checked_div(u64::from(per_second))
+            .map_or(u64::MAX, |cycles| cycles.max(1));
+        Budget {
+            cycles_per_token,
+            most,
+            tokens: most,
+            last: 0,
+        }
     }
 
     /// Takes a token, if there is one at counter value `now`.
@@ -41,8 +48,14 @@ mod tests {
         let mut budget = Budget::new(1000, 1_000_000);
         let burst = (0..500).filter(|_| budget.take(5)).count();
         assert_eq!(burst, 100);
-        let second = (0..1_000_000).step_by(100).filter(|now| budget.take(10 + now)).count();
-        assert!((998..=1001).contains(&second), "{second} in a second at 1000 per second");
+        let second = (0..1_000_000)
+            .step_by(100)
+            .filter(|now| budget.take(10 + now))
+            .count();
+        assert!(
+            (998..=1001).contains(&second),
+            "{second} in a second at 1000 per second"
+        );
     }
 
     #[test]
@@ -50,6 +63,11 @@ mod tests {
         let mut none = Budget::new(0, 1_000_000);
         assert!((0..1000).all(|now| !none.take(now * 1_000_000)));
         let mut one = Budget::new(1, 1_000_000);
-        assert_eq!((0..30).filter(|tenth| one.take(1_000_000 + tenth * 100_000)).count(), 3);
+        assert_eq!(
+            (0..30)
+                .filter(|tenth| one.take(1_000_000 + tenth * 100_000))
+                .count(),
+            3
+        );
     }
 }

@@ -21,7 +21,8 @@ const UDP_TO_INNER: usize = Udp::LEN + Vxlan::LEN + Ethernet::LEN;
 #[inline(always)]
 pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
     let node = fib.node();
-    let (outer, rest) = Rewrite4::ref_from_prefix(frame.bytes()).map_err(|_| DropReason::OuterHeader)?;
+    let (outer, rest) =
+        Rewrite4::ref_from_prefix(frame.bytes()).map_err(|_| DropReason::OuterHeader)?;
     let total_len = usize::from(outer.ip.total_len.get());
     let udp_len = usize::from(outer.udp.len.get());
     if outer.ethernet.ethertype != EtherType::IPV4
@@ -40,7 +41,10 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
         return Err(DropReason::OuterDestination);
     }
     // RFC 7348 section 5 wants reserved bits ignored; the kernel drops frames that set one, and so they never worked.
-    if outer.vxlan.flags != Vxlan::VNI_VALID || outer.vxlan.reserved1 != [0; 3] || outer.vxlan.reserved2 != 0 {
+    if outer.vxlan.flags != Vxlan::VNI_VALID
+        || outer.vxlan.reserved1 != [0; 3]
+        || outer.vxlan.reserved2 != 0
+    {
         return Err(DropReason::VxlanHeader);
     }
     if outer.vxlan.vni != node.vni {
@@ -55,7 +59,9 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
     if outer.inner.ethertype != EtherType::IPV4 {
         return Err(DropReason::NotIpv4);
     }
-    let inner_len = udp_len.checked_sub(UDP_TO_INNER).ok_or(DropReason::OuterHeader)?;
+    let inner_len = udp_len
+        .checked_sub(UDP_TO_INNER)
+        .ok_or(DropReason::OuterHeader)?;
     let payload = rest.get(..inner_len).ok_or(DropReason::OuterHeader)?;
     let inner = Inner::parse(payload)?;
     check_udp(outer, &inner, payload)?;
@@ -80,17 +86,27 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
         return Err(DropReason::EcnNotCapable);
     }
 
-    frame.shrink_head(Vxlan::OVERHEAD_IPV4).ok_or(DropReason::OuterHeader)?;
+    frame
+        .shrink_head(Vxlan::OVERHEAD_IPV4)
+        .ok_or(DropReason::OuterHeader)?;
     frame.truncate(Ethernet::LEN + usize::from(len));
     let header = fib.rewrite4(local).inner;
-    frame.bytes_mut().get_mut(..Ethernet::LEN).ok_or(DropReason::Truncated)?.copy_from_slice(header.as_bytes());
+    frame
+        .bytes_mut()
+        .get_mut(..Ethernet::LEN)
+        .ok_or(DropReason::Truncated)?
+        .copy_from_slice(header.as_bytes());
     if routed {
         decrement_ttl(frame.bytes_mut());
     }
     if congested {
         mark_congestion(frame.bytes_mut());
     }
-    Ok(Tx { port: meta.port, peer, len })
+    Ok(Tx {
+        port: meta.port,
+        peer,
+        len,
+    })
 }
 
 /// Checks the outer UDP checksum, zero excepted (RFC 768: none was computed; the kernel accepts it).
@@ -118,21 +134,32 @@ fn check_udp(outer: &Rewrite4, inner: &Inner, payload: &[u8]) -> Result<(), Drop
 
 #[inline(never)]
 fn check_every_byte(headers: Sum, payload: &[u8]) -> Result<(), DropReason> {
-    if headers.plus(Sum::of(payload)).is_valid() { Ok(()) } else { Err(DropReason::OuterUdpChecksum) }
+    if headers.plus(Sum::of(payload)).is_valid() {
+        Ok(())
+    } else {
+        Err(DropReason::OuterUdpChecksum)
+    }
 }
 
 /// The inner source is not in a lease of the outer source: is the outer source a node at all?
 #[cold]
 #[inline(never)]
 fn foreign_source(outer_src: [u8; 4], fib: &Fib) -> DropReason {
-    if fib.is_vtep4(outer_src) { DropReason::InnerSource } else { DropReason::OuterSource }
+    if fib.is_vtep4(outer_src) {
+        DropReason::InnerSource
+    } else {
+        DropReason::OuterSource
+    }
 }
 
 /// RFC 6040 section 4.2: congestion experienced outside is passed to the flow inside.
 #[cold]
 #[inline(never)]
 fn mark_congestion(frame: &mut [u8]) {
-    if let Some((ip, _)) = frame.get_mut(Ethernet::LEN..).and_then(|packet| Ipv4::mut_from_prefix(packet).ok()) {
+    if let Some((ip, _)) = frame
+        .get_mut(Ethernet::LEN..)
+        .and_then(|packet| Ipv4::mut_from_prefix(packet).ok())
+    {
         let old = [ip.version_ihl, ip.tos];
         ip.tos |= Ecn::CE;
         ip.checksum = update(ip.checksum, old, [ip.version_ihl, ip.tos]);

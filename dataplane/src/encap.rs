@@ -40,7 +40,8 @@ impl IpIds {
 /// Encapsulates the IPv4 packet in an Ethernet frame that came in by port `from`, or hands it to a local port.
 #[inline(always)]
 pub fn encap(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds) -> Verdict {
-    let (ethernet, rest) = Ethernet::ref_from_prefix(frame.bytes()).map_err(|_| DropReason::Truncated)?;
+    let (ethernet, rest) =
+        Ethernet::ref_from_prefix(frame.bytes()).map_err(|_| DropReason::Truncated)?;
     if ethernet.ethertype != EtherType::IPV4 {
         return Err(DropReason::NotIpv4);
     }
@@ -64,15 +65,19 @@ pub fn encap(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds) -> Verdict
         Ecn::CE => Ecn::ECT0,
         ecn => ecn,
     };
-    let sport = SPORT.start + ((u64::from(layer4.hash) * u64::from(SPORT.end - SPORT.start)) >> 32) as u16;
+    let sport =
+        SPORT.start + ((u64::from(layer4.hash) * u64::from(SPORT.end - SPORT.start)) >> 32) as u16;
 
     frame.truncate(Ethernet::LEN + usize::from(len));
     if routed {
         decrement_ttl(frame.bytes_mut());
     }
-    frame.grow_head(Vxlan::OVERHEAD_IPV4).ok_or(DropReason::NoHeadroom)?;
+    frame
+        .grow_head(Vxlan::OVERHEAD_IPV4)
+        .ok_or(DropReason::NoHeadroom)?;
     let template = fib.rewrite4(peer);
-    let (out, _) = Rewrite4::mut_from_prefix(frame.bytes_mut()).map_err(|_| DropReason::NoHeadroom)?;
+    let (out, _) =
+        Rewrite4::mut_from_prefix(frame.bytes_mut()).map_err(|_| DropReason::NoHeadroom)?;
     *out = *template;
     let (total_len, udp_len, id) = (len.wrapping_add(50), len.wrapping_add(30), ids.next_id());
     out.ip.tos = ecn;
@@ -93,7 +98,11 @@ pub fn encap(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds) -> Verdict
         .plus(Sum::word(sport))
         .plus(layer4.sum)
         .udp_checksum();
-    Ok(Tx { port: meta.port, peer, len })
+    Ok(Tx {
+        port: meta.port,
+        peer,
+        len,
+    })
 }
 
 /// Whether the TTL is to be decremented. A packet that would leave with none is lost here (RFC 1812 section 5.3.1).
@@ -108,7 +117,10 @@ pub fn hops_left(ip: &Ipv4, router: bool) -> Result<bool, DropReason> {
 /// Takes one hop off the packet behind an Ethernet header.
 #[inline(always)]
 pub fn decrement_ttl(frame: &mut [u8]) {
-    if let Some((ip, _)) = frame.get_mut(Ethernet::LEN..).and_then(|packet| Ipv4::mut_from_prefix(packet).ok()) {
+    if let Some((ip, _)) = frame
+        .get_mut(Ethernet::LEN..)
+        .and_then(|packet| Ipv4::mut_from_prefix(packet).ok())
+    {
         let old = [ip.ttl, ip.protocol];
         ip.ttl = ip.ttl.wrapping_sub(1);
         ip.checksum = update(ip.checksum, old, [ip.ttl, ip.protocol]);
@@ -142,6 +154,10 @@ fn to_local(frame: &mut Frame, from: u8, peer: u16, len: u16, routed: bool, fib:
         decrement_ttl(frame.bytes_mut());
     }
     let header = fib.rewrite4(peer).inner;
-    frame.bytes_mut().get_mut(..Ethernet::LEN).ok_or(DropReason::Truncated)?.copy_from_slice(header.as_bytes());
+    frame
+        .bytes_mut()
+        .get_mut(..Ethernet::LEN)
+        .ok_or(DropReason::Truncated)?
+        .copy_from_slice(header.as_bytes());
     Ok(Tx { port, peer, len })
 }

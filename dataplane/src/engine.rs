@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use contract::config::Config;
 use contract::stats::{BoundMode, EngineStats, PortState, PortStatus, StatsError};
-use contract::tables::{MAX_PORTS, Node, Port, PortKind, Reader};
+use contract::tables::{MAX_PORTS, Node, Port, PortKind, TablesReader};
 use thiserror::Error;
 
 use crate::clock;
-use crate::device::Device;
+use crate::open_port::OpenPort;
 use crate::slow::SlowPath;
 use crate::threads::{WorkerError, WorkerHandle};
+use crate::xsk::Xsk;
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -25,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(1);
 /// Number of the slow path's memory port: the last, where no table has put a device so far.
 const SLOW_PATH: u8 = MAX_PORTS as u8 - 1;
+/// Entries of its rings: datagrams that may wait for the worker.
+const SLOW_PATH_RING: u32 = 256;
 
 /// Why the engine cannot run, or did not end well.
 #[derive(Debug, Error)]
@@ -44,7 +47,9 @@ pub enum EngineError {
         source: std::io::Error,
     },
     /// Frames are missing at the end: a bug of ours.
-    #[error("worker {worker} ended with {accounted} of {frames} frames accounted for; please report this")]
+    #[error(
+        "worker {worker} ended with {accounted} of {frames} frames accounted for; please report this"
+    )]
     Lost {
         /// Index of the worker.
         worker: usize,
@@ -60,7 +65,7 @@ pub struct Engine {
     config: Config,
     stats: EngineStats,
     workers: Vec<WorkerHandle>,
-    tables: Option<Reader>,
+    tables: Option<TablesReader>,
     devices: Vec<Slot>,
     slow: Option<(SocketAddrV4, SlowPath)>,
     /// What was last logged about the tables, so that a state is logged once.
@@ -70,7 +75,7 @@ pub struct Engine {
 /// What was last tried for a port number.
 struct Slot {
     desired: Option<Port>,
-    device: Option<Device>,
+    device: Option<OpenPort>,
     tried: Option<Instant>,
     status: PortStatus,
 }
@@ -78,17 +83,32 @@ struct Slot {
 impl Engine {
     /// Starts the workers. They have no tables and no ports yet, and wait for both.
     pub fn start(config: Config) -> Result<Self, EngineError> {
-        std::fs::create_dir_all(&config.run_dir)
-            .map_err(|source| EngineError::RunDir { path: config.run_dir.clone(), source })?;
+        std::fs::create_dir_all(&config.run_dir).map_err(|source| EngineError::RunDir {
+            path: config.run_dir.clone(),
+            source,
+        })?;
         let tsc_hz = clock::tsc_hz();
         let stats = EngineStats::create(&config.stats_path(), config.workers.len(), tsc_hz)?;
         let workers = (0..config.workers.len())
             .map(|index| WorkerHandle::start(index, &config, stats.worker(index), tsc_hz))
             .collect::<Result<Vec<_>, _>>()?;
         let devices = (0..MAX_PORTS)
-            .map(|_| Slot { desired: None, device: None, tried: None, status: PortStatus::default() })
+            .map(|_| Slot {
+                desired: None,
+                device: None,
+                tried: None,
+                status: PortStatus::default(),
+            })
             .collect();
-        Ok(Engine { config, stats, workers, tables: None, devices, slow: None, complaint: String::new() })
+        Ok(Engine {
+            config,
+            stats,
+            workers,
+            tables: None,
+            devices,
+            slow: None,
+            complaint: String::new(),
+        })
     }
 
     /// Looks until `stop` is set, then takes everything down and checks that every frame is accounted for.
@@ -108,8 +128,14 @@ impl Engine {
 
     fn look(&mut self) {
         self.open_tables();
-        let Some(tables) = &mut self.tables else { return };
-        let (node, ports) = tables.desired();
+        let Some(tables) = &mut self.tables else {
+            return;
+        };
+        let (node, ports) =
+            match tables.read(|fib| fib.ports().map(|ports| (fib.node_value(), ports))) {
+                Ok(desired) => desired,
+                Err(error) => return self.complain(format!("tables ignored: {error}")),
+            };
         self.keep_slow_path(&node);
         for number in 0..MAX_PORTS {
             self.keep_port(number as u8, ports.get(number), &node);
@@ -118,12 +144,20 @@ impl Engine {
 
     /// Opens the tables segment when there is one, and again when control has replaced the file.
     fn open_tables(&mut self) {
-        if self.tables.as_ref().is_some_and(|tables| !tables.is_replaced()) {
+        if self
+            .tables
+            .as_ref()
+            .is_some_and(|tables| !tables.is_replaced())
+        {
             return;
         }
         let path = self.config.tables_path();
-        let opened = Reader::open(&path).and_then(|reader| {
-            let workers = self.workers.iter().map(|_| reader.worker()).collect::<Result<Vec<_>, _>>()?;
+        let opened = TablesReader::open(&path).and_then(|reader| {
+            let workers = self
+                .workers
+                .iter()
+                .map(|_| reader.worker())
+                .collect::<Result<Vec<_>, _>>()?;
             Ok((reader, workers))
         });
         let complaint = match opened {
@@ -137,6 +171,11 @@ impl Engine {
             // The old file, if any, stays in use: its last generation is the best there is.
             Err(error) => format!("no new tables: {error}"),
         };
+        self.complain(complaint);
+    }
+
+    /// Logs a state of the tables, once.
+    fn complain(&mut self, complaint: String) {
         if complaint != self.complaint {
             tracing::info!("{complaint}");
             self.complaint = complaint;
@@ -146,16 +185,28 @@ impl Engine {
     /// The tunnel's UDP socket, on the address that the tables name. While it cannot be had, the underlay stays closed.
     fn keep_slow_path(&mut self, node: &Node) {
         let address = SocketAddrV4::new(node.vtep_ip4, node.tunnel_dport);
-        if node.vtep_ip4.is_unspecified() || self.slow.as_ref().is_some_and(|(bound, _)| *bound == address) {
+        if node.vtep_ip4.is_unspecified()
+            || self
+                .slow
+                .as_ref()
+                .is_some_and(|(bound, _)| *bound == address)
+        {
             return;
         }
         self.close_slow_path();
-        let Some(worker) = self.workers.first() else { return };
+        let Some(worker) = self.workers.first() else {
+            return;
+        };
         let started = SlowPath::bind(address).and_then(|socket| {
-            let kernel = worker.open_memory_port(SLOW_PATH, PortKind::Underlay, self.config.dataplane.ring_size);
-            SlowPath::start(address, socket, kernel, worker.wake())
+            let (xsk, kernel) = Xsk::memory(&worker.umem, SLOW_PATH_RING, SLOW_PATH);
+            worker.open(SLOW_PATH, PortKind::Underlay, xsk);
+            SlowPath::start(socket, kernel, worker.wake())
         });
-        let mut status = PortStatus { kind: Some(PortKind::Underlay), name: "slow-path".into(), ..PortStatus::default() };
+        let mut status = PortStatus {
+            kind: Some(PortKind::Underlay),
+            name: "slow-path".into(),
+            ..PortStatus::default()
+        };
         match started {
             Ok(slow) => {
                 self.slow = Some((address, slow));
@@ -167,9 +218,8 @@ impl Engine {
     }
 
     fn close_slow_path(&mut self) {
-        if let Some((_, slow)) = self.slow.take() {
-            slow.stop();
-        }
+        // The feeding side first: rings are closed when they are alone.
+        drop(self.slow.take());
         if let Some(worker) = self.workers.first() {
             worker.close(SLOW_PATH);
         }
@@ -177,13 +227,15 @@ impl Engine {
 
     /// Brings one port to what the tables desire.
     fn keep_port(&mut self, number: u8, desired: Option<&Port>, node: &Node) {
-        let Some(slot) = self.devices.get_mut(usize::from(number)) else { return };
+        let Some(slot) = self.devices.get_mut(usize::from(number)) else {
+            return;
+        };
         let changed = slot.desired.as_ref() != desired;
-        let broken = slot.device.as_ref().is_some_and(Device::is_gone);
-        if (changed || broken) && slot.device.is_some() {
-            if let Some(device) = slot.device.take() {
-                device.close(number, &self.workers);
-            }
+        let broken = slot.device.as_mut().is_some_and(OpenPort::is_gone);
+        if (changed || broken)
+            && let Some(device) = slot.device.take()
+        {
+            device.close(number, &self.workers);
         }
         slot.desired = desired.cloned();
         let due = changed || broken || slot.tried.is_some_and(|tried| tried.elapsed() >= RETRY);
@@ -200,9 +252,14 @@ impl Engine {
                 let opened = if blocked {
                     Err("the tunnel's UDP port cannot be bound: see the port slow-path".to_owned())
                 } else {
-                    Device::open(number, port, node, &self.config, &self.workers).map_err(|error| error.to_string())
+                    OpenPort::open(number, port, node, &self.config, &self.workers)
+                        .map_err(|error| error.to_string())
                 };
-                let status = PortStatus { kind: Some(port.kind), name: port.name.clone(), ..PortStatus::default() };
+                let status = PortStatus {
+                    kind: Some(port.kind),
+                    name: port.name.clone(),
+                    ..PortStatus::default()
+                };
                 match opened {
                     Ok(device) => {
                         let status = device.status(status);
@@ -212,7 +269,11 @@ impl Engine {
                     }
                     Err(error) => {
                         slot.tried = Some(Instant::now());
-                        PortStatus { state: PortState::Failed, error, ..status }
+                        PortStatus {
+                            state: PortState::Failed,
+                            error,
+                            ..status
+                        }
                     }
                 }
             }
@@ -222,14 +283,28 @@ impl Engine {
 
     /// Publishes a port's status, and logs it when it is another than before.
     fn set_status(&mut self, number: u8, status: PortStatus) {
-        let Some(slot) = self.devices.get_mut(usize::from(number)) else { return };
+        let Some(slot) = self.devices.get_mut(usize::from(number)) else {
+            return;
+        };
         if slot.status == status {
             return;
         }
         match status.state {
-            PortState::Up => tracing::info!(port = number, name = status.name, mode = status.mode.name(), "port up"),
-            PortState::Failed => tracing::error!(port = number, name = status.name, "port failed: {}", status.error),
-            PortState::Absent => tracing::info!(port = number, name = slot.status.name, "port closed"),
+            PortState::Up => tracing::info!(
+                port = number,
+                name = status.name,
+                mode = status.mode.name(),
+                "port up"
+            ),
+            PortState::Failed => tracing::error!(
+                port = number,
+                name = status.name,
+                "port failed: {}",
+                status.error
+            ),
+            PortState::Absent => {
+                tracing::info!(port = number, name = slot.status.name, "port closed")
+            }
         }
         self.stats.set_port(usize::from(number), &status);
         slot.status = status;
@@ -250,7 +325,11 @@ impl Engine {
             let accounted = worker.stop()?;
             let frames = self.config.dataplane.frames as usize;
             if accounted != frames {
-                return Err(EngineError::Lost { worker: index, accounted, frames });
+                return Err(EngineError::Lost {
+                    worker: index,
+                    accounted,
+                    frames,
+                });
             }
         }
         Ok(())

@@ -67,10 +67,19 @@ const fn type_and_code(reason: DropReason) -> Option<(u8, u8)> {
 #[cold]
 #[inline(never)]
 pub fn answer(frame: &mut Frame, reason: DropReason, with: &Answer) -> bool {
-    let Some((kind, code)) = type_and_code(reason) else { return false };
-    let Some(packet) = frame.bytes().get(Ethernet::LEN..) else { return false };
-    let Ok(inner) = Inner::parse(packet) else { return false };
-    if with.gateway == [0; 4] || !may_answer(&inner) || (reason == DropReason::TooBig && !inner.ip.dont_fragment()) {
+    let Some((kind, code)) = type_and_code(reason) else {
+        return false;
+    };
+    let Some(packet) = frame.bytes().get(Ethernet::LEN..) else {
+        return false;
+    };
+    let Ok(inner) = Inner::parse(packet) else {
+        return false;
+    };
+    if with.gateway == [0; 4]
+        || !may_answer(&inner)
+        || (reason == DropReason::TooBig && !inner.ip.dont_fragment())
+    {
         return false;
     }
     let dst = inner.ip.src;
@@ -81,10 +90,16 @@ pub fn answer(frame: &mut Frame, reason: DropReason, with: &Answer) -> bool {
         return false;
     }
     let bytes = frame.bytes_mut();
-    let Some((head, quote)) = bytes.split_first_chunk_mut::<{ Ethernet::LEN + Ipv4::LEN + ICMP_LEN }>() else {
+    let Some((head, quote)) =
+        bytes.split_first_chunk_mut::<{ Ethernet::LEN + Ipv4::LEN + ICMP_LEN }>()
+    else {
         return false;
     };
-    let ethernet = Ethernet { dst: with.dst, src: with.src, ethertype: EtherType::IPV4 };
+    let ethernet = Ethernet {
+        dst: with.dst,
+        src: with.src,
+        ethertype: EtherType::IPV4,
+    };
     let mut ip = Ipv4 {
         version_ihl: Ipv4::VERSION_IHL,
         tos: TOS,
@@ -98,11 +113,27 @@ pub fn answer(frame: &mut Frame, reason: DropReason, with: &Answer) -> bool {
         dst,
     };
     ip.checksum = Sum::of(ip.as_bytes()).checksum();
-    let mtu = if reason == DropReason::TooBig { with.mtu } else { 0 };
-    let mut icmp = Icmp { kind, code, checksum: [0; 2], unused: 0.into(), mtu: mtu.into() };
+    let mtu = if reason == DropReason::TooBig {
+        with.mtu
+    } else {
+        0
+    };
+    let mut icmp = Icmp {
+        kind,
+        code,
+        checksum: [0; 2],
+        unused: 0.into(),
+        mtu: mtu.into(),
+    };
     icmp.checksum = Sum::of(icmp.as_bytes()).plus(Sum::of(quote)).checksum();
-    let fields = ethernet.as_bytes().iter().chain(ip.as_bytes()).chain(icmp.as_bytes());
-    head.iter_mut().zip(fields).for_each(|(byte, field)| *byte = *field);
+    let fields = ethernet
+        .as_bytes()
+        .iter()
+        .chain(ip.as_bytes())
+        .chain(icmp.as_bytes());
+    head.iter_mut()
+        .zip(fields)
+        .for_each(|(byte, field)| *byte = *field);
     true
 }
 
@@ -111,6 +142,9 @@ fn may_answer(inner: &Inner) -> bool {
     let ip = inner.ip;
     let unicast = |[first, ..]: [u8; 4]| first != 0 && first != 127 && first < 224;
     let is_error = ip.protocol == Protocol::ICMP
-        && inner.payload().first().is_none_or(|kind| matches!(kind, 3 | 4 | 5 | 11 | 12));
+        && inner
+            .payload()
+            .first()
+            .is_none_or(|kind| matches!(kind, 3 | 4 | 5 | 11 | 12));
     ip.flags_offset.get() & Ipv4::OFFSET == 0 && unicast(ip.src) && unicast(ip.dst) && !is_error
 }

@@ -44,7 +44,11 @@ impl<'a> Inner<'a> {
             return Err(DropReason::IpHeader);
         }
         let packet = bytes.get(..total_len).ok_or(DropReason::Truncated)?;
-        Ok(Inner { ip, packet, header_len })
+        Ok(Inner {
+            ip,
+            packet,
+            header_len,
+        })
     }
 
     /// Length of the packet, bytes; it fits in 16 bits because it is the header's total length.
@@ -69,15 +73,28 @@ impl<'a> Inner<'a> {
         let payload = self.payload();
         let (ports, sum) = match self.ip.protocol {
             _ if self.ip.is_fragment() => (0, None),
-            Protocol::TCP if payload.len() >= 20 => (ports(payload), Some(self.pseudo_header(payload).negated())),
-            Protocol::UDP => (ports(payload), udp_is_covered(payload).then(|| self.pseudo_header(payload).negated())),
+            Protocol::TCP if payload.len() >= 20 => {
+                (ports(payload), Some(self.pseudo_header(payload).negated()))
+            }
+            Protocol::UDP => (
+                ports(payload),
+                udp_is_covered(payload).then(|| self.pseudo_header(payload).negated()),
+            ),
             Protocol::ICMP => (0, Some(Sum::default())),
             _ => (0, None),
         };
         let hash = flow_hash(addresses, ports << 8 | protocol);
         match sum {
-            Some(sum) => Layer4 { hash, sum, derived: true },
-            None => Layer4 { hash, sum: sum_of_every_byte(self.packet), derived: false },
+            Some(sum) => Layer4 {
+                hash,
+                sum,
+                derived: true,
+            },
+            None => Layer4 {
+                hash,
+                sum: sum_of_every_byte(self.packet),
+                derived: false,
+            },
         }
     }
 
@@ -93,7 +110,9 @@ impl<'a> Inner<'a> {
 /// Both ports of TCP or UDP, as they lie in memory.
 #[inline(always)]
 fn ports(payload: &[u8]) -> u64 {
-    payload.first_chunk::<4>().map_or(0, |ports| u64::from(u32::from_ne_bytes(*ports)))
+    payload
+        .first_chunk::<4>()
+        .map_or(0, |ports| u64::from(u32::from_ne_bytes(*ports)))
 }
 
 /// Whether a datagram's checksum was computed, over all of the IP payload: zero means that it was not, and one over fewer
@@ -114,7 +133,8 @@ fn pair(a: [u8; 4], b: [u8; 4]) -> [u8; 8] {
 /// One wide multiplication, its halves folded (as wyhash does): each input bit reaches each output bit, in five cycles.
 #[inline(always)]
 fn flow_hash(addresses: u64, ports_and_protocol: u64) -> u32 {
-    let product = u128::from(addresses ^ 0xa076_1d64_78bd_642f) * u128::from(ports_and_protocol ^ 0xe703_7ed1_a0b4_28db);
+    let product = u128::from(addresses ^ 0xa076_1d64_78bd_642f)
+        * u128::from(ports_and_protocol ^ 0xe703_7ed1_a0b4_28db);
     let folded = product as u64 ^ (product >> 64) as u64;
     (folded ^ folded >> 32) as u32
 }
@@ -125,7 +145,11 @@ fn flow_hash(addresses: u64, ports_and_protocol: u64) -> u32 {
 fn header_with_options(ip: &Ipv4, bytes: &[u8]) -> Result<usize, DropReason> {
     let len = ip.header_len().ok_or(DropReason::IpHeader)?;
     let header = bytes.get(..len).ok_or(DropReason::Truncated)?;
-    if Sum::of(header).is_valid() { Ok(len) } else { Err(DropReason::IpChecksum) }
+    if Sum::of(header).is_valid() {
+        Ok(len)
+    } else {
+        Err(DropReason::IpChecksum)
+    }
 }
 
 #[inline(never)]

@@ -2,8 +2,22 @@
 //!
 //! Read `worker` (the loop) and `turn` (a burst's way through it), then `encap` and `decap`.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests"))]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "tests"
+    )
+)]
 
 mod answer;
 mod budget;
@@ -15,9 +29,11 @@ mod encap;
 pub mod engine;
 mod icmp;
 mod inner;
+mod open_port;
 mod port;
 mod run;
 mod slow;
+mod threads;
 mod turn;
 mod verdict;
 mod wake;

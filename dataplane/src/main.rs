@@ -20,7 +20,13 @@ use tracing_subscriber::EnvFilter;
 #[command(name = "tweed-dataplane", version, after_help = AFTER_HELP)]
 struct Args {
     /// The node's configuration; every key is explained in configs/node.toml
-    #[arg(short, long, value_name = "FILE", default_value = "/etc/tweed/node.toml", env = "TWEED_CONFIG")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "/etc/tweed/node.toml",
+        env = "TWEED_CONFIG"
+    )]
     config: PathBuf,
 
     /// Check the configuration and exit
@@ -40,8 +46,14 @@ the log and in `tweed-perf stats`, and tries again each second.";
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
     let config = match Config::load(&args.config) {
         Ok(config) => config,
         Err(error) => return fail(2, &error),

@@ -4,7 +4,7 @@
 use contract::stats::{PortCounter, PortCounters};
 use contract::tables::PortKind;
 
-use crate::xsk::{Burst, Frame, Pool, Xsk};
+use crate::xsk::{Burst, Frame, Pool, Wakeups, Xsk};
 
 /// Tag of a frame that the engine made itself: it came in by no port.
 pub const ORIGINATED: u8 = u8::MAX;
@@ -19,7 +19,8 @@ pub struct Port {
     xsk: Option<Xsk>,
     /// Never more than one received burst: what came in by one port is submitted before the next one is looked at.
     staged: Burst,
-    unkicked: bool,
+    /// Wake-ups that `counters` knows of.
+    counted: Wakeups,
 }
 
 impl Port {
@@ -30,13 +31,12 @@ impl Port {
         self.xsk = Some(xsk);
     }
 
-    /// Gives the rings back; every frame in them is in the pool afterwards.
-    pub fn close(&mut self, pool: &mut Pool) {
+    /// Gives the rings up. Closing them takes milliseconds, so another thread does it and sends their frames back.
+    pub fn close(&mut self) -> Option<Xsk> {
+        self.count_wakeups();
+        self.counted = Wakeups::default();
         self.kind = None;
-        self.unkicked = false;
-        if let Some(xsk) = self.xsk.take() {
-            xsk.close(pool);
-        }
+        self.xsk.take()
     }
 
     /// The rings, while it is open.
@@ -44,21 +44,15 @@ impl Port {
         self.xsk.as_ref()
     }
 
-    /// Receives up to a burst, each frame tagged with this port's number.
+    /// Receives up to a burst.
     #[inline(always)]
-    pub fn receive(&mut self, number: u8, burst: &mut Burst) -> usize {
+    pub fn receive(&mut self, burst: &mut Burst) -> usize {
         let Some(xsk) = &mut self.xsk else { return 0 };
         let received = xsk.receive(burst);
-        if received > 0 {
-            let mut bytes = 0;
-            for frame in burst.iter_mut() {
-                frame.set_port(number);
-                bytes += frame.len() as u64;
-            }
-            self.counters.add(PortCounter::RxPackets, received as u64);
-            self.counters.add(PortCounter::RxBytes, bytes);
-            self.counters.add(PortCounter::FullBursts, u64::from(burst.is_full()));
-        }
+        self.counters.add(PortCounter::RxPackets, received as u64);
+        self.counters.add(PortCounter::RxBytes, bytes(burst));
+        self.counters
+            .add(PortCounter::FullBursts, u64::from(burst.is_full()));
         received
     }
 
@@ -76,27 +70,42 @@ impl Port {
     #[inline(always)]
     pub fn submit(&mut self) -> &mut Burst {
         if let (Some(xsk), false) = (&mut self.xsk, self.staged.is_empty()) {
-            let bytes = |staged: &mut Burst| staged.iter_mut().map(|frame| frame.len() as u64).sum::<u64>();
             let before = bytes(&mut self.staged);
             let sent = xsk.transmit(&mut self.staged);
             self.counters.add(PortCounter::TxPackets, sent as u64);
-            self.counters.add(PortCounter::TxBytes, before - bytes(&mut self.staged));
-            self.unkicked |= sent > 0;
+            self.counters
+                .add(PortCounter::TxBytes, before - bytes(&mut self.staged));
         }
         &mut self.staged
     }
 
-    /// A wake-up if frames were submitted and the ring asks for one, completions to the pool, pool to the fill ring.
+    /// A wake-up if the rings ask for one, completions to the pool, pool to the fill ring.
     #[inline(always)]
     pub fn recycle(&mut self, pool: &mut Pool) {
         let Some(xsk) = &mut self.xsk else { return };
-        if self.unkicked {
-            self.unkicked = false;
-            let kick = xsk.kick();
-            self.counters.add(PortCounter::Kicks, kick.calls);
-            self.counters.add(PortCounter::KickRetries, kick.retries);
-        }
+        // What the kernel did not take is still in the ring, and the next turn kicks again. A device that failed is for the
+        // main thread to notice.
+        let _ = xsk.kick();
         xsk.reclaim(pool);
         xsk.refill(pool);
     }
+
+    /// Adds the system calls since the last time to the counters.
+    pub fn count_wakeups(&mut self) {
+        let Some(xsk) = &self.xsk else { return };
+        let now = xsk.wakeups();
+        let retries = |w: &Wakeups| w.again + w.busy + w.no_buffers + w.failed;
+        self.counters
+            .add(PortCounter::Kicks, now.syscalls - self.counted.syscalls);
+        self.counters.add(
+            PortCounter::KickRetries,
+            retries(&now) - retries(&self.counted),
+        );
+        self.counted = now;
+    }
+}
+
+#[inline(always)]
+fn bytes(burst: &mut Burst) -> u64 {
+    burst.iter_mut().map(|frame| frame.len() as u64).sum()
 }

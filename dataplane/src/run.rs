@@ -12,7 +12,7 @@ use crate::clock::tsc;
 use crate::port::Port;
 use crate::wake::Wake;
 use crate::worker::Worker;
-use crate::xsk::Xsk;
+use crate::xsk::{Frame, Xsk};
 
 /// What the main thread tells a worker.
 pub enum Command {
@@ -27,24 +27,35 @@ pub enum Command {
         /// Its rings, bound to the worker's queue.
         xsk: Xsk,
     },
-    /// Close a port and say so, for the device may only be let go of afterwards.
+    /// Stop using a port and give its rings up.
     Close {
         /// Its number in the tables.
         number: u8,
-        /// Gets a message when it is done.
-        done: Sender<()>,
+        /// Gets the rings, if the port was open.
+        rings: Sender<Option<Xsk>>,
     },
+    /// Take frames back that closed rings had.
+    Free(Vec<Frame>),
     /// Finish what is in flight and end.
     Stop,
 }
 
 /// Longest sleep, so that the heartbeat of an idle worker goes on.
-const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const NAP: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 /// Longest time to drain at a stop: what the kernel has not sent by then it never will.
 const DRAIN_NS: u64 = 200_000_000;
 
 /// Runs a worker until it is told to stop; gives it back for the last accounting.
-pub fn run(mut worker: Worker, commands: &Receiver<Command>, wake: &Arc<Wake>, idle: Idle, tsc_hz: u64) -> Worker {
+pub fn run(
+    mut worker: Worker,
+    commands: &Receiver<Command>,
+    wake: &Arc<Wake>,
+    idle: Idle,
+    tsc_hz: u64,
+) -> Worker {
     let spin_cycles = match idle {
         Idle::Spin => u64::MAX,
         Idle::Adaptive { spin_us } => tsc_hz / 1_000_000 * u64::from(spin_us),
@@ -55,11 +66,11 @@ pub fn run(mut worker: Worker, commands: &Receiver<Command>, wake: &Arc<Wake>, i
             match command {
                 Command::Tables(tables) => worker.use_tables(tables),
                 Command::Open { number, kind, xsk } => worker.open(number, kind, xsk),
-                Command::Close { number, done } => {
-                    worker.close(number);
-                    // The main thread may have given up waiting; the port is closed all the same.
-                    let _ = done.send(());
+                Command::Close { number, rings } => {
+                    // The main thread waits for them, unless it panicked; then nothing matters any more.
+                    let _ = rings.send(worker.close(number));
                 }
+                Command::Free(frames) => worker.free(frames),
                 Command::Stop => {
                     drain(&mut worker, tsc_hz);
                     return worker;
@@ -83,7 +94,9 @@ fn sleep(worker: &mut Worker, wake: &Arc<Wake>) {
     worker.rest();
     {
         let sockets = worker.ports().filter_map(Port::xsk).filter_map(Xsk::fd);
-        let mut fds: Vec<PollFd> = sockets.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let mut fds: Vec<PollFd> = sockets
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
         fds.push(PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN));
         // EINTR is as good a reason to look again as any.
         let _ = poll(&mut fds, Some(&NAP));
@@ -95,7 +108,9 @@ fn sleep(worker: &mut Worker, wake: &Arc<Wake>) {
 /// Turns until the kernel has sent what was submitted.
 fn drain(worker: &mut Worker, tsc_hz: u64) {
     let start = tsc();
-    while worker.in_transmission() > 0 && tsc().wrapping_sub(start) < tsc_hz / 1_000_000_000 * DRAIN_NS {
+    while worker.in_transmission() > 0
+        && tsc().wrapping_sub(start) < tsc_hz / 1_000_000_000 * DRAIN_NS
+    {
         worker.turn();
     }
     worker.commit();

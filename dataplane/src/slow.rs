@@ -39,8 +39,13 @@ pub enum SlowPathError {
         /// Our tunnel address.
         address: SocketAddrV4,
     },
+    /// No thread.
+    #[error("cannot start the slow path's thread: {0}")]
+    Thread(std::io::Error),
     /// The address is not on this host, or another failure.
-    #[error("cannot bind UDP {address}: {source}; is the address of underlay.public_ip on this node?")]
+    #[error(
+        "cannot bind UDP {address}: {source}; is the address of underlay.public_ip on this node?"
+    )]
     Bind {
         /// Our tunnel address.
         address: SocketAddrV4,
@@ -52,7 +57,7 @@ pub enum SlowPathError {
 /// A running slow path; it ends when dropped.
 pub struct SlowPath {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<KernelSide>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl SlowPath {
@@ -70,39 +75,54 @@ impl SlowPath {
     }
 
     /// Feeds what the socket receives into `port` and wakes its worker.
-    pub fn start(socket: UdpSocket, port: KernelSide, wake: Arc<Wake>) -> std::io::Result<Self> {
+    pub fn start(
+        socket: UdpSocket,
+        port: KernelSide,
+        wake: Arc<Wake>,
+    ) -> Result<Self, SlowPathError> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name("slow-path".into())
-            .spawn(move || feed(&socket, port, &wake, &stopped))?;
-        Ok(SlowPath { stop, thread: Some(thread) })
-    }
-
-    /// Ends the thread and gives the memory port back, to be fed again from another socket.
-    pub fn stop(mut self) -> Option<KernelSide> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.take().and_then(|thread| thread.join().ok())
+            .spawn(move || feed(&socket, port, &wake, &stopped))
+            .map_err(SlowPathError::Thread)?;
+        Ok(SlowPath {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 
-fn feed(socket: &UdpSocket, mut port: KernelSide, wake: &Wake, stop: &AtomicBool) -> KernelSide {
+impl Drop for SlowPath {
+    /// Ends the thread; the memory port's other side goes with it, so that the worker's side can be closed.
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn feed(socket: &UdpSocket, mut port: KernelSide, wake: &Wake, stop: &AtomicBool) {
     let own = match socket.local_addr() {
         Ok(SocketAddr::V4(own)) => own,
         // Bound to IPv4 above.
-        _ => return port,
+        _ => return,
     };
     let mut payload = vec![0; usize::from(u16::MAX)];
     while !stop.load(Ordering::Relaxed) {
         // A timeout is a look at `stop`; other errors are reports about what somebody else sent (ICMP), and pass.
-        let Ok((len, SocketAddr::V4(peer))) = socket.recv_from(&mut payload) else { continue };
-        let (Some(headers), Some(payload)) = (headers(peer, own, len), payload.get(..len)) else { continue };
+        let Ok((len, SocketAddr::V4(peer))) = socket.recv_from(&mut payload) else {
+            continue;
+        };
+        let (Some(headers), Some(payload)) = (headers(peer, own, len), payload.get(..len)) else {
+            continue;
+        };
         // A full ring drops the datagram, as a full socket buffer would.
         if port.deliver_parts(&[&headers, payload]) {
             wake.wake();
         }
     }
-    port
 }
 
 /// The headers that the datagram would have had in one piece. The kernel verified its checksum, so it carries none.
@@ -110,7 +130,11 @@ fn headers(peer: SocketAddrV4, own: SocketAddrV4, len: usize) -> Option<[u8; HEA
     let udp_len = u16::try_from(len + Udp::LEN).ok()?;
     let total_len = udp_len.checked_add(Ipv4::LEN as u16)?;
     let octets = |address: &Ipv4Addr| address.octets();
-    let ethernet = Ethernet { dst: Mac::default(), src: Mac::default(), ethertype: EtherType::IPV4 };
+    let ethernet = Ethernet {
+        dst: Mac::default(),
+        src: Mac::default(),
+        ethertype: EtherType::IPV4,
+    };
     let mut ip = Ipv4 {
         version_ihl: Ipv4::VERSION_IHL,
         tos: 0,
@@ -124,9 +148,21 @@ fn headers(peer: SocketAddrV4, own: SocketAddrV4, len: usize) -> Option<[u8; HEA
         dst: octets(own.ip()),
     };
     ip.checksum = Sum::of(ip.as_bytes()).checksum();
-    let udp = Udp { sport: peer.port().into(), dport: own.port().into(), len: udp_len.into(), checksum: [0; 2] };
+    let udp = Udp {
+        sport: peer.port().into(),
+        dport: own.port().into(),
+        len: udp_len.into(),
+        checksum: [0; 2],
+    };
     let mut headers = [0; HEADERS];
-    let fields = ethernet.as_bytes().iter().chain(ip.as_bytes()).chain(udp.as_bytes());
-    headers.iter_mut().zip(fields).for_each(|(byte, field)| *byte = *field);
+    let fields = ethernet
+        .as_bytes()
+        .iter()
+        .chain(ip.as_bytes())
+        .chain(udp.as_bytes());
+    headers
+        .iter_mut()
+        .zip(fields)
+        .for_each(|(byte, field)| *byte = *field);
     Some(headers)
 }

@@ -21,7 +21,9 @@ use crate::xsk::{DEFAULT_HEADROOM, Pages, Umem, UmemError, Xsk};
 #[derive(Debug, Error)]
 pub enum WorkerError {
     /// No such CPU, or not allowed to us.
-    #[error("worker {worker}: cannot be pinned to CPU {cpu} (worker.cpu); CPUs this process may use: {usable:?}")]
+    #[error(
+        "worker {worker}: cannot be pinned to CPU {cpu} (worker.cpu); CPUs this process may use: {usable:?}"
+    )]
     Pin {
         /// Index of the worker.
         worker: usize,
@@ -68,17 +70,37 @@ pub struct WorkerHandle {
 
 impl WorkerHandle {
     /// Starts the thread, pins it, and has it map its memory, so that the pages are of its own NUMA node.
-    pub fn start(index: usize, config: &Config, stats: WorkerStats, tsc_hz: u64) -> Result<Self, WorkerError> {
-        let no_thread = |source| WorkerError::Thread { worker: index, source };
+    pub fn start(
+        index: usize,
+        config: &Config,
+        stats: WorkerStats,
+        tsc_hz: u64,
+    ) -> Result<Self, WorkerError> {
+        let no_thread = |source| WorkerError::Thread {
+            worker: index,
+            source,
+        };
         let wake = Arc::new(Wake::new().map_err(no_thread)?);
         let (commands, inbox) = unbounded();
         let (ready, started) = bounded(1);
-        let assigned = *config.workers.get(index).ok_or(WorkerError::Died { worker: index })?;
-        let (settings, count, woken) = (config.dataplane.clone(), config.workers.len(), wake.clone());
+        let assigned = *config
+            .workers
+            .get(index)
+            .ok_or(WorkerError::Died { worker: index })?;
+        let (settings, count, woken) =
+            (config.dataplane.clone(), config.workers.len(), wake.clone());
         let body = move || -> Option<Worker> {
             let mapped = pin(index, assigned.cpu).and_then(|()| {
-                Umem::map(settings.frames, settings.chunk_size, DEFAULT_HEADROOM, settings.hugepages)
-                    .map_err(|source| WorkerError::Umem { worker: index, source })
+                Umem::map(
+                    settings.frames,
+                    settings.chunk_size,
+                    DEFAULT_HEADROOM,
+                    settings.hugepages,
+                )
+                .map_err(|source| WorkerError::Umem {
+                    worker: index,
+                    source,
+                })
             });
             let (umem, pool) = match mapped {
                 Ok(mapped) => mapped,
@@ -94,13 +116,28 @@ impl WorkerHandle {
             let mut worker = Worker::new(pool, stats, ids, answerer);
             worker.set(WorkerCounter::Cpu, u64::from(assigned.cpu));
             worker.set(WorkerCounter::Queue, u64::from(assigned.queue));
-            worker.set(WorkerCounter::Hugepages, u64::from(umem.pages() == Pages::Huge));
+            worker.set(
+                WorkerCounter::Hugepages,
+                u64::from(umem.pages() == Pages::Huge),
+            );
             Some(run(worker, &inbox, &woken, settings.idle, tsc_hz))
         };
-        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(body).map_err(no_thread)?;
-        let umem = started.recv().map_err(|_| WorkerError::Died { worker: index })??;
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(body)
+            .map_err(no_thread)?;
+        let umem = started
+            .recv()
+            .map_err(|_| WorkerError::Died { worker: index })??;
         tracing::info!(worker = index, cpu = assigned.cpu, queue = assigned.queue, pages = ?umem.pages(), "worker ready");
-        Ok(WorkerHandle { index, queue: assigned.queue, umem, commands, wake, thread })
+        Ok(WorkerHandle {
+            index,
+            queue: assigned.queue,
+            umem,
+            commands,
+            wake,
+            thread,
+        })
     }
 
     /// The eventfd that ends its sleep.
@@ -118,12 +155,14 @@ impl WorkerHandle {
         self.tell(Command::Open { number, kind, xsk });
     }
 
-    /// Closes port `number` and waits until it is closed.
+    /// Takes port `number` from the worker, closes its rings here and sends their frames back.
     pub fn close(&self, number: u8) {
-        let (done, closed) = bounded(1);
-        self.tell(Command::Close { number, done });
+        let (rings, given_up) = bounded(1);
+        self.tell(Command::Close { number, rings });
         // An error means that the worker died, which the next command or `stop` reports.
-        let _ = closed.recv();
+        if let Ok(Some(xsk)) = given_up.recv() {
+            self.tell(Command::Free(xsk.close()));
+        }
     }
 
     /// Ends the worker; gives the frames that it could account for.
@@ -137,7 +176,10 @@ impl WorkerHandle {
 
     fn tell(&self, command: Command) {
         if self.commands.send(command).is_err() {
-            tracing::error!(worker = self.index, "the worker died; please report this with the log");
+            tracing::error!(
+                worker = self.index,
+                "the worker died; please report this with the log"
+            );
         }
         self.wake.wake();
     }
@@ -148,6 +190,14 @@ fn pin(worker: usize, cpu: u32) -> Result<(), WorkerError> {
     if core_affinity::set_for_current(core_affinity::CoreId { id: cpu as usize }) {
         return Ok(());
     }
-    let usable = core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
-    Err(WorkerError::Pin { worker, cpu, usable })
+    let usable = core_affinity::get_core_ids()
+        .unwrap_or_default()
+        .iter()
+        .map(|core| core.id)
+        .collect();
+    Err(WorkerError::Pin {
+        worker,
+        cpu,
+        usable,
+    })
 }

@@ -28,8 +28,10 @@ impl Turn<'_> {
     /// Receives a burst from port `from` and gives each frame its verdict. Gives the number of frames received.
     #[inline(always)]
     pub fn burst(&mut self, from: u8, burst: &mut Burst) -> usize {
-        let Some(port) = self.ports.get_mut(usize::from(from)) else { return 0 };
-        let received = port.receive(from, burst);
+        let Some(port) = self.ports.get_mut(usize::from(from)) else {
+            return 0;
+        };
+        let received = port.receive(burst);
         let underlay = port.kind == Some(PortKind::Underlay);
         for mut frame in burst.drain() {
             let verdict = if underlay {
@@ -52,7 +54,9 @@ impl Turn<'_> {
     #[inline(always)]
     pub fn submit(&mut self, open: &[u8]) {
         for number in open {
-            let Some(port) = self.ports.get_mut(usize::from(*number)) else { continue };
+            let Some(port) = self.ports.get_mut(usize::from(*number)) else {
+                continue;
+            };
             if !port.submit().is_empty() {
                 self.take_back(*number);
             }
@@ -104,7 +108,10 @@ impl Turn<'_> {
     #[cold]
     #[inline(never)]
     fn answer(&mut self, from: u8, underlay: bool, mut frame: Frame, reason: DropReason) {
-        if !self.answerer.answer(&mut frame, from, underlay, reason, self.fib, self.ids) {
+        if !self
+            .answerer
+            .answer(&mut frame, from, underlay, reason, self.fib, self.ids)
+        {
             self.count(from, PortCounter::IcmpSuppressed);
             return self.pool.free(frame);
         }
@@ -114,7 +121,9 @@ impl Turn<'_> {
         };
         frame.set_port(ORIGINATED);
         let port = to.ok().and_then(|to| self.ports.get_mut(usize::from(to)));
-        let Some(port) = port else { return self.pool.free(frame) };
+        let Some(port) = port else {
+            return self.pool.free(frame);
+        };
         match port.stage(frame) {
             Ok(()) => port.counters.add(PortCounter::Originated, 1),
             Err(frame) => self.pool.free(frame),
@@ -125,7 +134,9 @@ impl Turn<'_> {
     #[cold]
     #[inline(never)]
     fn take_back(&mut self, number: u8) {
-        let Some(port) = self.ports.get_mut(usize::from(number)) else { return };
+        let Some(port) = self.ports.get_mut(usize::from(number)) else {
+            return;
+        };
         let mut left = Burst::new();
         std::mem::swap(&mut left, port.submit());
         for frame in left.drain() {
@@ -143,7 +154,7 @@ impl Turn<'_> {
 
     fn uncount(&mut self, number: u8, counter: PortCounter) {
         if let Some(port) = self.ports.get_mut(usize::from(number)) {
-            port.counters.add(counter, u64::MAX); // wraps: minus one
+            port.counters.take_back(counter);
         }
     }
 }

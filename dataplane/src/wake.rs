@@ -11,7 +11,10 @@ pub struct Wake(OwnedFd);
 impl Wake {
     /// A new eventfd, not signalled.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Wake(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?))
+        Ok(Wake(eventfd(
+            0,
+            EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC,
+        )?))
     }
 
     /// Ends the sleep, or the next one. Errors cannot matter: a full counter is a signal already.

@@ -15,7 +15,7 @@ use crate::clock::tsc;
 use crate::encap::IpIds;
 use crate::port::Port;
 use crate::turn::Turn;
-use crate::xsk::{Burst, Pool, Xsk};
+use crate::xsk::{Burst, Frame, Pool, Xsk};
 
 /// Busy turns between two commits of the counters: a commit of two ports writes some twenty shared cache lines. After the
 /// last packet of a run the first idle turn commits at once.
@@ -67,9 +67,8 @@ impl Worker {
         self.counters.set(gauge, value);
     }
 
-    /// Opens port `number` over these rings; one that was open there is closed.
+    /// Opens port `number`, which must be closed, over these rings.
     pub fn open(&mut self, number: u8, kind: PortKind, xsk: Xsk) {
-        self.close(number);
         if let Some(port) = self.ports.get_mut(usize::from(number)) {
             port.open(xsk, kind);
             port.recycle(&mut self.pool);
@@ -77,13 +76,19 @@ impl Worker {
         }
     }
 
-    /// Closes port `number` and takes its frames back. Its counters stay.
-    pub fn close(&mut self, number: u8) {
-        if let Some(port) = self.ports.get_mut(usize::from(number)) {
-            port.close(&mut self.pool);
-            self.open.retain(|open| *open != number);
-            self.stats.commit_port(usize::from(number), &port.counters);
-        }
+    /// Stops using port `number` and gives its rings up, to be closed elsewhere. Its counters stay.
+    pub fn close(&mut self, number: u8) -> Option<Xsk> {
+        self.open.retain(|open| *open != number);
+        let port = self.ports.get_mut(usize::from(number))?;
+        let xsk = port.close();
+        self.stats.commit_port(usize::from(number), &port.counters);
+        xsk
+    }
+
+    /// Takes frames back that closed rings had.
+    pub fn free(&mut self, frames: Vec<Frame>) {
+        frames.into_iter().for_each(|frame| self.pool.free(frame));
+        self.uncommitted = true;
     }
 
     /// One pass over all ports; gives the number of frames received.
@@ -92,7 +97,8 @@ impl Worker {
         let mut received = 0;
         if let Some(tables) = &mut self.tables {
             let fib = tables.snapshot();
-            self.counters.set(WorkerCounter::Generation, fib.generation());
+            self.counters
+                .set(WorkerCounter::Generation, fib.generation());
             let mut turn = Turn {
                 pool: &mut self.pool,
                 ports: &mut self.ports,
@@ -126,7 +132,11 @@ impl Worker {
             self.counters.add(WorkerCounter::BusyTurns, 1);
             self.counters.add(WorkerCounter::BusyCycles, cycles);
             self.uncommitted = true;
-            if self.counters.count(WorkerCounter::BusyTurns).is_multiple_of(TURNS_PER_COMMIT) {
+            if self
+                .counters
+                .count(WorkerCounter::BusyTurns)
+                .is_multiple_of(TURNS_PER_COMMIT)
+            {
                 self.commit();
             }
         } else {
@@ -141,11 +151,14 @@ impl Worker {
     /// Publishes all counters.
     #[inline(never)]
     pub fn commit(&mut self) {
-        let in_rings: usize = self.ports.iter().filter_map(Port::xsk).map(Xsk::in_flight).sum();
-        self.counters.set(WorkerCounter::FramesFree, self.pool.len() as u64);
-        self.counters.set(WorkerCounter::FramesInRings, in_rings as u64);
+        let in_rings = self.frames_accounted() - self.pool.len();
+        self.counters
+            .set(WorkerCounter::FramesFree, self.pool.len() as u64);
+        self.counters
+            .set(WorkerCounter::FramesInRings, in_rings as u64);
         for number in &self.open {
-            if let Some(port) = self.ports.get(usize::from(*number)) {
+            if let Some(port) = self.ports.get_mut(usize::from(*number)) {
+                port.count_wakeups();
                 self.stats.commit_port(usize::from(*number), &port.counters);
             }
         }
@@ -163,22 +176,33 @@ impl Worker {
     pub fn slept(&mut self) {
         let now = tsc();
         self.counters.add(WorkerCounter::Sleeps, 1);
-        self.counters.add(WorkerCounter::SleepCycles, now.wrapping_sub(self.last_tsc));
+        self.counters
+            .add(WorkerCounter::SleepCycles, now.wrapping_sub(self.last_tsc));
         self.last_tsc = now;
     }
 
     /// Ports that are open.
     pub fn ports(&self) -> impl Iterator<Item = &Port> {
-        self.open.iter().filter_map(|number| self.ports.get(usize::from(*number)))
+        self.open
+            .iter()
+            .filter_map(|number| self.ports.get(usize::from(*number)))
     }
 
     /// Frames that were submitted and not completed yet.
     pub fn in_transmission(&self) -> usize {
-        self.ports().filter_map(Port::xsk).map(Xsk::in_transmission).sum()
+        self.ports()
+            .filter_map(Port::xsk)
+            .map(|xsk| xsk.in_flight().transmitting)
+            .sum()
     }
 
     /// Chunks that are where they belong: in the pool or in the rings. Equal to the UMEM's count between two turns.
     pub fn frames_accounted(&self) -> usize {
-        self.pool.len() + self.ports().filter_map(Port::xsk).map(Xsk::in_flight).sum::<usize>()
+        self.pool.len()
+            + self
+                .ports()
+                .filter_map(Port::xsk)
+                .map(|xsk| xsk.in_flight().total())
+                .sum::<usize>()
     }
 }

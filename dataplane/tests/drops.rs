@@ -9,12 +9,18 @@ use zerocopy::{FromBytes, IntoBytes};
 
 /// An ICMP echo reply from node 2's pod to ours, as the kernel sent it.
 fn vxlan_frame() -> Vec<u8> {
-    kernel_frames().into_iter().find(|frame| frame[29] == 2).unwrap()
+    kernel_frames()
+        .into_iter()
+        .find(|frame| frame[29] == 2)
+        .unwrap()
 }
 
 /// The echo request that went the other way, as the uplink saw it.
 fn pod_frame() -> Vec<u8> {
-    let frame = kernel_frames().into_iter().find(|frame| frame[29] == 1).unwrap();
+    let frame = kernel_frames()
+        .into_iter()
+        .find(|frame| frame[29] == 1)
+        .unwrap();
     [&[0x0a; 12], &frame[62..]].concat()
 }
 
@@ -28,7 +34,9 @@ fn mend(frame: &mut [u8]) {
     let len = usize::from(head.udp.len.get());
     frame[40..42].fill(0);
     let end = (34 + len).min(frame.len());
-    let pseudo = Sum::of(&frame[26..34]).plus(Sum::word(17)).plus(Sum::word(len as u16));
+    let pseudo = Sum::of(&frame[26..34])
+        .plus(Sum::word(17))
+        .plus(Sum::word(len as u16));
     let checksum = pseudo.plus(Sum::of(&frame[34..end])).udp_checksum();
     frame[40..42].copy_from_slice(&checksum);
 }
@@ -45,7 +53,10 @@ fn refused(port: u8, frame: &[u8], reason: DropReason) {
     let sent = rig.pass(port, frame);
     assert_eq!(rig.drops(port), [(reason.name(), 1)]);
     // Whatever leaves is at most the ICMP error, which never exceeds 576 bytes inside its headers.
-    assert!(sent.iter().all(|(_, bytes)| bytes.len() <= 64 + 576), "{sent:?}");
+    assert!(
+        sent.iter().all(|(_, bytes)| bytes.len() <= 64 + 576),
+        "{sent:?}"
+    );
 }
 
 #[track_caller]
@@ -290,7 +301,7 @@ fn a_full_transmit_ring_is_counted_and_loses_no_chunk() {
 #[test]
 fn a_port_that_is_not_open_is_a_reason() {
     let mut rig = Rig::new(&golden_tables());
-    rig.worker.close(UNDERLAY);
+    rig.close(UNDERLAY);
     assert!(rig.pass(UPLINK, &pod_frame()).is_empty());
     assert_eq!(rig.drops(UPLINK), [(DropReason::PortDown.name(), 1)]);
 }
@@ -301,7 +312,10 @@ fn each_reason_but_one_is_provoked_here() {
     let source = include_str!("drops.rs");
     for reason in DropReason::ALL {
         let name = format!("DropReason::{reason:?}");
-        assert!(*reason == DropReason::NoHeadroom || source.contains(&name), "{name} has no test here");
+        assert!(
+            *reason == DropReason::NoHeadroom || source.contains(&name),
+            "{name} has no test here"
+        );
     }
 }
 

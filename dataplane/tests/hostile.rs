@@ -13,21 +13,27 @@ use zerocopy::FromBytes;
 fn damaged() -> impl Strategy<Value = (u8, Vec<u8>)> {
     let frames = kernel_frames();
     let changes = proptest::collection::vec((0..110usize, any::<u8>()), 0..6);
-    (0..frames.len(), 0..3u8, changes, proptest::option::of(0..1700usize)).prop_map(move |(which, port, changes, len)| {
-        let mut frame = frames[which].clone();
-        if port != UNDERLAY {
-            frame.drain(..50);
-        }
-        if let Some(len) = len {
-            frame.resize(len, 0x5a);
-        }
-        for (at, value) in changes {
-            if let Some(byte) = frame.get_mut(at) {
-                *byte = value;
+    (
+        0..frames.len(),
+        0..3u8,
+        changes,
+        proptest::option::of(0..1700usize),
+    )
+        .prop_map(move |(which, port, changes, len)| {
+            let mut frame = frames[which].clone();
+            if port != UNDERLAY {
+                frame.drain(..50);
             }
-        }
-        (port, frame)
-    })
+            if let Some(len) = len {
+                frame.resize(len, 0x5a);
+            }
+            for (at, value) in changes {
+                if let Some(byte) = frame.get_mut(at) {
+                    *byte = value;
+                }
+            }
+            (port, frame)
+        })
 }
 
 /// Bytes without any plan.
@@ -40,7 +46,11 @@ fn check_sent(port: u8, frame: &[u8]) {
     let outer = if port == UNDERLAY { 50 } else { 0 };
     let (ip, _) = Ipv4::read_from_prefix(&frame[outer + 14..]).expect("an IPv4 packet");
     let header_len = ip.header_len().expect("a possible header");
-    assert_eq!(usize::from(ip.total_len.get()), frame.len() - outer - 14, "no padding, nothing cut");
+    assert_eq!(
+        usize::from(ip.total_len.get()),
+        frame.len() - outer - 14,
+        "no padding, nothing cut"
+    );
     assert!(Sum::of(&frame[outer + 14..][..header_len]).is_valid());
     if port == UNDERLAY {
         let (head, _) = Rewrite4::read_from_prefix(frame).unwrap();
@@ -67,13 +77,19 @@ fn run(frames: Vec<(u8, Vec<u8>)>) {
             }
         }
     }
-    let all: Vec<_> = [UNDERLAY, UPLINK, POD].map(|port| rig.counters(port)).to_vec();
+    let all: Vec<_> = [UNDERLAY, UPLINK, POD]
+        .map(|port| rig.counters(port))
+        .to_vec();
     let sum = |counter| all.iter().map(|port| port.count(counter)).sum::<u64>();
     assert_eq!(sum(PortCounter::RxPackets), arrived);
     assert_eq!(sum(PortCounter::TxPackets), left);
-    assert_eq!(sum(PortCounter::TxPackets), sum(PortCounter::Forwarded) + sum(PortCounter::Originated));
+    assert_eq!(
+        sum(PortCounter::TxPackets),
+        sum(PortCounter::Forwarded) + sum(PortCounter::Originated)
+    );
     let worker = rig.stats().snapshot().workers[0].counters;
-    let chunks = worker.count(WorkerCounter::FramesFree) + worker.count(WorkerCounter::FramesInRings);
+    let chunks =
+        worker.count(WorkerCounter::FramesFree) + worker.count(WorkerCounter::FramesInRings);
     assert_eq!(chunks, worker.count(WorkerCounter::Frames));
 }
 

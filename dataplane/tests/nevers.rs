@@ -15,7 +15,10 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-#[expect(unsafe_code, reason = "a global allocator is an unsafe trait; this one counts and passes on")]
+#[expect(
+    unsafe_code,
+    reason = "a global allocator is an unsafe trait; this one counts and passes on"
+)]
 // SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -40,14 +43,17 @@ fn allocations() -> u64 {
 #[test]
 fn a_million_frames_are_forwarded_dropped_and_answered_without_an_allocation() {
     let frames = kernel_frames();
-    let out: Vec<Vec<u8>> =
-        frames.iter().filter(|f| f[29] == 1).map(|f| [&[0x0a; 12], &f[62..]].concat()).collect();
+    let out: Vec<Vec<u8>> = frames
+        .iter()
+        .filter(|f| f[29] == 1)
+        .map(|f| [&[0x0a; 12], &f[62..]].concat())
+        .collect();
     let inward: Vec<Vec<u8>> = frames.into_iter().filter(|f| f[29] == 2).collect();
     let mut lost = out[0].clone();
     lost[30..34].copy_from_slice(&[10, 244, 200, 1]); // wrong checksum now
     let mut rig = Rig::with_rings(&golden_tables(), 4096, 256);
     let mut passed = 0u64;
-    let mut round = |rig: &mut Rig, passed: &mut u64| {
+    let round = |rig: &mut Rig, passed: &mut u64| {
         for n in 0..32 {
             assert!(rig.kernel[usize::from(UPLINK)].deliver(&out[n % out.len()]));
             assert!(rig.kernel[usize::from(UNDERLAY)].deliver(&inward[n % inward.len()]));
@@ -79,7 +85,16 @@ fn the_files_of_a_turn_neither_lock_nor_log_nor_read_the_wall_clock() {
         ("inner", include_str!("../src/inner.rs")),
     ];
     for (name, text) in files {
-        for never in ["Mutex", "RwLock", "tracing", "println", "Instant", "SystemTime", "Box<dyn", "format!"] {
+        for never in [
+            "Mutex",
+            "RwLock",
+            "tracing",
+            "println",
+            "Instant",
+            "SystemTime",
+            "Box<dyn",
+            "format!",
+        ] {
             assert!(!text.contains(never), "{name}.rs uses {never}");
         }
     }

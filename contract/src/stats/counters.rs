@@ -111,6 +111,11 @@ impl PortCounters {
         self.counts[counter as usize] += n;
     }
 
+    /// Takes one back that was counted too early.
+    pub fn take_back(&mut self, counter: PortCounter) {
+        self.counts[counter as usize] -= 1;
+    }
+
     /// Counts one dropped frame.
     #[inline(always)]
     pub fn drop(&mut self, reason: DropReason) {

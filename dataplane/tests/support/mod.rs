@@ -7,9 +7,9 @@ use std::path::Path;
 
 use contract::config::{BindMode, Hugepages};
 use contract::stats::{DropReason, EngineStats, PortCounter, PortCounters, StatsReader};
-use contract::tables::{Adjacency, Node, Port, PortKind, Publisher, Reader, Route, Tables};
+use contract::tables::{Adjacency, Node, Port, PortKind, Publisher, Route, Tables, TablesReader};
 use contract::wire::Mac;
-use dataplane::xsk::{KernelSide, Rings, Umem, UmemConfig};
+use dataplane::xsk::{DEFAULT_HEADROOM, KernelSide, Umem, Xsk};
 use dataplane::{Answerer, Budget, IpIds, Worker};
 use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
 
@@ -39,7 +39,14 @@ pub fn golden_tables() -> Tables {
         peer_vtep: PEER_VTEP,
         own_vtep: OWN_VTEP,
     };
-    let port = |name: &str, kind, mtu, mac, peer_mac| Port { name: name.into(), kind, mode: BindMode::Auto, mtu, mac, peer_mac };
+    let port = |name: &str, kind, mtu, mac, peer_mac| Port {
+        name: name.into(),
+        kind,
+        mode: BindMode::Auto,
+        mtu,
+        mac,
+        peer_mac,
+    };
     let route = |third: u8, len, host: u8, adjacency| Route {
         prefix: IpAddr::V4(Ipv4Addr::new(10, 244, third, host)),
         len,
@@ -61,13 +68,29 @@ pub fn golden_tables() -> Tables {
         ],
         adjacencies: vec![
             Adjacency::Empty,
-            Adjacency::Local { port: UPLINK, dst: OWN_VTEP, src: UPLINK_MAC },
+            Adjacency::Local {
+                port: UPLINK,
+                dst: OWN_VTEP,
+                src: UPLINK_MAC,
+            },
             vxlan(Ipv4Addr::new(192, 168, 77, 2), 1450),
-            Adjacency::Unresolved { peer: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 3)) },
+            Adjacency::Unresolved {
+                peer: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 3)),
+            },
             vxlan(Ipv4Addr::new(192, 168, 77, 4), 1350),
-            Adjacency::Local { port: POD, dst: POD_MAC, src: UPLINK_MAC },
+            Adjacency::Local {
+                port: POD,
+                dst: POD_MAC,
+                src: UPLINK_MAC,
+            },
         ],
-        routes: vec![route(1, 24, 0, 1), route(2, 24, 0, 2), route(3, 24, 0, 3), route(4, 24, 0, 4), route(1, 32, 99, 5)],
+        routes: vec![
+            route(1, 24, 0, 1),
+            route(2, 24, 0, 2),
+            route(3, 24, 0, 3),
+            route(4, 24, 0, 4),
+            route(1, 32, 99, 5),
+        ],
     }
 }
 
@@ -77,6 +100,7 @@ pub struct Rig {
     pub kernel: Vec<KernelSide>,
     reader: StatsReader,
     frames: usize,
+    umem: Umem,
     _dir: tempfile::TempDir,
 }
 
@@ -87,35 +111,61 @@ impl Rig {
 
     pub fn with_rings(tables: &Tables, frames: u32, ring_size: u32) -> Rig {
         let dir = tempfile::tempdir().unwrap();
-        let mut publisher = Publisher::open_or_create(&dir.path().join("tables")).unwrap();
+        let (mut publisher, _) = Publisher::open_or_create(&dir.path().join("tables")).unwrap();
         publisher.publish(tables).unwrap();
-        let reader = Reader::open(&dir.path().join("tables")).unwrap();
-        let stats = EngineStats::create(&dir.path().join("stats"), 1, dataplane::clock::tsc_hz()).unwrap();
-        let config = UmemConfig { frames, hugepages: Hugepages::Off, ..UmemConfig::default() };
-        let (umem, pool) = Umem::map(&config).unwrap();
+        let reader = TablesReader::open(&dir.path().join("tables")).unwrap();
+        let stats =
+            EngineStats::create(&dir.path().join("stats"), 1, dataplane::clock::tsc_hz()).unwrap();
+        let (umem, pool) = Umem::map(frames, 2048, DEFAULT_HEADROOM, Hugepages::Auto).unwrap();
         let answerer = Answerer::new(Budget::new(1_000_000, 1_000_000_000));
         let mut worker = Worker::new(pool, stats.worker(0), IpIds::starting_at(0x6b00), answerer);
         worker.use_tables(reader.worker().unwrap());
         let mut kernel = Vec::new();
         for (number, port) in tables.ports.iter().enumerate() {
-            let (rings, side) = Rings::memory(&umem, ring_size);
-            worker.open(number as u8, port.kind, rings);
+            let (xsk, side) = Xsk::memory(&umem, ring_size, number as u8);
+            worker.open(number as u8, port.kind, xsk);
             kernel.push(side);
         }
         let reader = StatsReader::open(&dir.path().join("stats")).unwrap();
-        Rig { worker, kernel, reader, frames: frames as usize, _dir: dir }
+        Rig {
+            worker,
+            kernel,
+            reader,
+            frames: frames as usize,
+            umem,
+            _dir: dir,
+        }
     }
 
     /// Lets a frame arrive at a port.
     pub fn deliver(&mut self, port: u8, bytes: &[u8]) {
-        assert!(self.kernel[usize::from(port)].deliver(bytes), "the fill ring of port {port} is empty");
+        assert!(
+            self.kernel[usize::from(port)].deliver(bytes),
+            "the fill ring of port {port} is empty"
+        );
     }
 
     /// Turns until nothing arrives any more, then checks conservation.
     pub fn settle(&mut self) {
         while self.worker.turn() > 0 {}
         self.worker.commit();
-        assert_eq!(self.worker.frames_accounted(), self.frames, "chunks were lost");
+        assert_eq!(
+            self.worker.frames_accounted(),
+            self.frames,
+            "chunks were lost"
+        );
+    }
+
+    /// Closes a port as the engine's main thread does.
+    pub fn close(&mut self, port: u8) {
+        let xsk = self.worker.close(port).expect("the port is open");
+        // The other side goes first: rings are closed when they are alone.
+        let (_, other) = Xsk::memory(&self.umem, 64, port);
+        drop(std::mem::replace(
+            &mut self.kernel[usize::from(port)],
+            other,
+        ));
+        self.worker.free(xsk.close());
     }
 
     /// What left by a port.
@@ -130,21 +180,29 @@ impl Rig {
         self.deliver(port, bytes);
         self.settle();
         let ports = 0..self.kernel.len() as u8;
-        ports.flat_map(|port| self.sent(port).into_iter().map(move |bytes| (port, bytes))).collect()
+        ports
+            .flat_map(|port| self.sent(port).into_iter().map(move |bytes| (port, bytes)))
+            .collect()
     }
 
     /// A port's counters, checked for conservation: received = forwarded + drops.
     pub fn counters(&self, port: u8) -> PortCounters {
         let counters = self.reader.snapshot().port(usize::from(port));
         let accounted = counters.count(PortCounter::Forwarded) + counters.dropped();
-        assert_eq!(counters.count(PortCounter::RxPackets), accounted, "port {port} lost count");
+        assert_eq!(
+            counters.count(PortCounter::RxPackets),
+            accounted,
+            "port {port} lost count"
+        );
         counters
     }
 
     /// Drops at a port by name, the non-zero ones.
     pub fn drops(&self, port: u8) -> Vec<(&'static str, u64)> {
         let counters = self.counters(port);
-        let all = DropReason::ALL.iter().map(|reason| (reason.name(), counters.drops[*reason as usize]));
+        let all = DropReason::ALL
+            .iter()
+            .map(|reason| (reason.name(), counters.drops[*reason as usize]));
         all.filter(|(_, count)| *count > 0).collect()
     }
 
@@ -170,12 +228,17 @@ pub fn write_pcap(path: &Path, frames: &[Vec<u8>]) {
     let mut writer = PcapWriter::new(File::create(path).unwrap()).unwrap();
     for (n, frame) in frames.iter().enumerate() {
         let time = std::time::Duration::from_micros(n as u64);
-        writer.write_packet(&PcapPacket::new(time, frame.len() as u32, frame)).unwrap();
+        writer
+            .write_packet(&PcapPacket::new(time, frame.len() as u32, frame))
+            .unwrap();
     }
 }
 
 /// All frames that the kernel's vxlan devices emitted, IPv4 underlay only.
 pub fn kernel_frames() -> Vec<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/kernel-vxlan-golden.pcap");
-    read_pcap(&path).into_iter().filter(|frame| frame[12..14] == [0x08, 0x00]).collect()
+    read_pcap(&path)
+        .into_iter()
+        .filter(|frame| frame[12..14] == [0x08, 0x00])
+        .collect()
 }

@@ -1,0 +1,193 @@
+//! A device that is open as a port: a socket on a queue of it for each worker, and the program that steers into them.
+//!
+//! On the way up the program is told last of the sockets, when workers hold their rings and have filled them; on the way
+//! down it goes first. In between, and whenever the engine is dead, frames pass to the kernel.
+
+use std::time::{Duration, Instant};
+
+use contract::config::Config;
+use contract::stats::{BoundMode, PortState, PortStatus};
+use contract::tables::{Node, Port, PortKind};
+use thiserror::Error;
+
+use crate::threads::WorkerHandle;
+use crate::xsk::{
+    BindMode, Binding, Device, DeviceError, Kind, Program, ProgramError, Umem, Vtep, Xsk, XskError,
+};
+
+/// Ethernet header: what a device's MTU does not count.
+const ETHERNET: usize = 14;
+/// Time between two questions whether the device is still there.
+const ASK: Duration = Duration::from_secs(1);
+
+/// Why a device cannot be a port.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// It is not there, or not to be asked.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A socket cannot be bound.
+    #[error(transparent)]
+    Socket(#[from] XskError),
+    /// The program cannot be attached.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// Its frames do not fit in a chunk.
+    #[error("{interface} has an MTU of {mtu}, but a chunk holds {room} bytes; {remedy}")]
+    Mtu {
+        /// The device.
+        interface: String,
+        /// Its MTU.
+        mtu: u32,
+        /// Longest frame.
+        room: usize,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+/// An open device.
+pub struct OpenPort {
+    program: Option<Program>,
+    device: Device,
+    kind: PortKind,
+    mode: BoundMode,
+    queues: u32,
+    vtep: Option<Vtep>,
+    asked: Instant,
+}
+
+impl OpenPort {
+    /// Binds a socket for each worker, hands them over as port `number`, and steers.
+    pub fn open(
+        number: u8,
+        port: &Port,
+        node: &Node,
+        config: &Config,
+        workers: &[WorkerHandle],
+    ) -> Result<OpenPort, OpenError> {
+        let device = Device::find(&port.name)?;
+        for worker in workers {
+            fits(&device, &worker.umem)?;
+        }
+        let kind = match port.kind {
+            PortKind::Underlay => Kind::Underlay,
+            PortKind::Uplink | PortKind::Pod => Kind::Overlay,
+        };
+        let mut program = Program::attach(&port.name, kind, port.mode)?;
+        let mut sockets: Vec<Xsk> = Vec::with_capacity(workers.len());
+        for worker in workers {
+            let binding = Binding {
+                interface: port.name.clone(),
+                queue: worker.queue,
+                mode: if program.is_generic() {
+                    BindMode::Generic
+                } else {
+                    port.mode
+                },
+                ring_size: config.dataplane.ring_size,
+                busy_poll: config.dataplane.busy_poll,
+                port: number,
+            };
+            // Sockets bound so far have lent nothing yet: dropping them loses no chunk.
+            sockets.push(Xsk::open(&worker.umem, &binding)?);
+        }
+        let mode = sockets
+            .first()
+            .map_or(BoundMode::None, |xsk| xsk.bound().mode);
+        for (worker, xsk) in workers.iter().zip(&sockets) {
+            if let Some(fd) = xsk.fd() {
+                // The worker fills the ring within microseconds; a frame that comes before finds no chunk and is lost, as
+                // one that came before the device was up.
+                program.set_socket(worker.queue, fd)?;
+            }
+        }
+        for (worker, xsk) in workers.iter().zip(sockets) {
+            worker.open(number, port.kind, xsk);
+        }
+        let mut open = OpenPort {
+            program: Some(program),
+            device,
+            kind: port.kind,
+            mode,
+            queues: workers.len() as u32,
+            vtep: None,
+            asked: Instant::now(),
+        };
+        open.steer(node);
+        Ok(open)
+    }
+
+    /// Tells the program where tunnel datagrams are sent, if that is news.
+    pub fn steer(&mut self, node: &Node) {
+        let vtep = Vtep {
+            ip4: node.vtep_ip4,
+            ip6: node.vtep_ip6,
+            dport: node.tunnel_dport,
+        };
+        if self.kind != PortKind::Underlay || self.vtep == Some(vtep) {
+            return;
+        }
+        match self.program.as_mut().map(|program| program.set_vtep(&vtep)) {
+            // Tried again at the next look.
+            Some(Err(error)) => tracing::error!("{error}"),
+            _ => self.vtep = Some(vtep),
+        }
+    }
+
+    /// Whether the device is not what was opened any more: gone, or another one under its name. Asks the kernel once a
+    /// second at most.
+    pub fn is_gone(&mut self) -> bool {
+        if self.asked.elapsed() < ASK {
+            return false;
+        }
+        self.asked = Instant::now();
+        match Device::find(&self.device.name) {
+            Ok(now) => now.index != self.device.index,
+            Err(error) => matches!(error, DeviceError::Missing(_)),
+        }
+    }
+
+    /// Says what it got.
+    pub fn status(&self, status: PortStatus) -> PortStatus {
+        PortStatus {
+            state: PortState::Up,
+            mode: self.mode,
+            ifindex: self.device.index,
+            queues: self.queues,
+            ..status
+        }
+    }
+
+    /// Gives the device's traffic back to the kernel; the sockets stay, so what was received is still forwarded.
+    pub fn detach(&mut self) {
+        self.program = None;
+    }
+
+    /// Takes the port from the workers and closes the sockets.
+    pub fn close(mut self, number: u8, workers: &[WorkerHandle]) {
+        self.detach();
+        for worker in workers {
+            worker.close(number);
+        }
+    }
+}
+
+/// A frame of the device must fit in a chunk: one that does not is dropped by the kernel, uncounted by us.
+fn fits(device: &Device, umem: &Umem) -> Result<(), OpenError> {
+    let room = umem.receive_room();
+    if device.mtu as usize + ETHERNET <= room {
+        return Ok(());
+    }
+    let remedy = if umem.chunk_size() < 4096 {
+        "set dataplane.chunk_size = 4096"
+    } else {
+        "lower the device's MTU: frames in several chunks are not supported"
+    };
+    Err(OpenError::Mtu {
+        interface: device.name.clone(),
+        mtu: device.mtu,
+        room,
+        remedy,
+    })
+}
