@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include <bpf/libbpf.h>
@@ -25,11 +26,12 @@ static const volatile __u64 *start(const char *object, char **devices, size_t *l
 		// The link holds the program to the device for as long as this process lives.
 		if (!bpf_program__attach_xdp(program, if_nametoindex(*devices)))
 			err(1, "cannot attach to %s", *devices);
-	// libbpf maps global variables: reading a counter is reading memory.
-	size_t bytes = 0;
-	const volatile __u64 *frames = bpf_map__initial_value(bpf_object__find_map_by_name(bpf, ".bss"), &bytes);
-	if (!frames)
-		errx(1, "%s has no counters", object);
+	// The program's global variables are a map that can be mapped: reading a counter is reading memory.
+	const struct bpf_map *bss = bpf_object__find_map_by_name(bpf, ".bss");
+	size_t bytes = bpf_map__value_size(bss);
+	const volatile __u64 *frames = mmap(NULL, bytes, PROT_READ, MAP_SHARED, bpf_map__fd(bss), 0);
+	if (frames == MAP_FAILED)
+		err(1, "cannot map the counters of %s", object);
 	*lengths = bytes / sizeof(*frames);
 	return frames;
 }
