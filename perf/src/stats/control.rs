@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Name of the file in the run directory.
 const FILE: &str = "control.json";
@@ -12,22 +12,37 @@ const FILE: &str = "control.json";
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ControlStatus {
-    /// Generation of the tables published last.
-    pub generation: Option<u64>,
+    /// Generation of the tables that stand; 0 before the first.
+    pub generation: u64,
+    /// What is wrong now, in words.
+    pub trouble: Option<String>,
     /// Our own lease.
     pub own: OwnStatus,
     /// Everyone else's, by peer.
     pub peers: Vec<PeerStatus>,
+    /// Keys of the lease source that control does not use.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A key that is not used.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Skipped {
+    /// In etcd or in the file.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// Our own lease.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct OwnStatus {
-    /// The subnet, while we hold it.
-    pub subnet: Option<String>,
-    /// `held`, `acquiring` or `lost`.
+    /// `acquiring`, `held` or `lost`.
     pub state: String,
+    /// The subnet that is or was ours.
+    pub subnet: Option<String>,
+    /// How it was lost.
+    pub loss: Option<String>,
 }
 
 /// One peer.
@@ -51,12 +66,12 @@ impl ControlStatus {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Our lease in a word or two.
+    /// Our lease in a few words: `10.244.1.0/24 held`.
     pub fn lease(&self) -> String {
-        match &self.own.subnet {
-            Some(subnet) => format!("{subnet} {}", self.own.state),
-            None => self.own.state.clone(),
-        }
+        let own = &self.own;
+        let words = [&own.subnet, &Some(own.state.clone()), &own.loss];
+        let words: Vec<&str> = words.into_iter().filter_map(Option::as_deref).collect();
+        words.join(" ")
     }
 
     /// Peers that nothing is sent to.

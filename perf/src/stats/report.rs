@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use contract::stats::{PortCounter, WorkerCounter};
 use serde::Serialize;
 
-use super::control::ControlStatus;
+use super::control::{ControlStatus, Skipped};
 use super::peer::{self, Peer};
 use super::port::{self, Port};
 use super::sample::{Life, Sample};
@@ -71,12 +71,16 @@ pub struct Conservation {
 pub struct Control {
     /// Our subnet, or the state of our lease in words.
     pub lease: String,
-    /// Generation of the tables that control published last.
-    pub generation: Option<u64>,
-    /// Leases of others.
+    /// Generation of the tables that control published last; 0: none.
+    pub generation: u64,
+    /// What is wrong now, in control's words; `null` when all is well.
+    pub trouble: Option<String>,
+    /// Other nodes with a lease.
     pub peers: usize,
     /// Those of them that nothing is sent to.
     pub unreachable: usize,
+    /// Keys of the lease source that are not used, and why.
+    pub skipped: Vec<Skipped>,
 }
 
 impl Report {
@@ -97,8 +101,10 @@ impl Report {
             control: control.map(|status| Control {
                 lease: status.lease(),
                 generation: status.generation,
+                trouble: status.trouble.clone(),
                 peers: status.peers.len(),
                 unreachable: status.unreachable().count(),
+                skipped: status.skipped.clone(),
             }),
             peers: peer::peers(now, &since, control),
         }

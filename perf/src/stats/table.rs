@@ -14,6 +14,8 @@ use crate::style::Style;
 
 /// Peers that a table lists; `--json` has them all.
 const PEERS: usize = 20;
+/// Unused keys that a table lists.
+const SKIPPED: usize = 5;
 
 /// The whole view.
 pub fn render(report: &Report, style: Style) -> String {
@@ -53,18 +55,24 @@ pub fn life(report: &Report) -> String {
 fn engine(report: &Report, style: Style) -> String {
     let running = report.engine.state == Life::Running;
     let mut text = format!("engine   {}\n", style.verdict(running, &life(report)));
-    if let Some(control) = &report.control {
-        let published = match control.generation {
-            Some(generation) => format!("generation {generation}"),
-            None => "nothing published yet".to_owned(),
-        };
-        text += &paragraph(
-            "control  ",
-            &format!(
-                "lease {}, {published}, {} peers, {} of them unreachable",
-                control.lease, control.peers, control.unreachable
-            ),
-        );
+    let Some(control) = &report.control else {
+        return text;
+    };
+    let summary = format!(
+        "lease {}, generation {}, {} peers, {} of them unreachable",
+        control.lease, control.generation, control.peers, control.unreachable
+    );
+    text += &paragraph("control  ", &summary);
+    if let Some(trouble) = &control.trouble {
+        let line = paragraph("         ", trouble);
+        text += &(style.verdict(false, line.trim_end()) + "\n");
+    }
+    for skipped in control.skipped.iter().take(SKIPPED) {
+        let line = format!("{} is not used: {}", skipped.key, skipped.reason);
+        text += &paragraph("         ", &line);
+    }
+    if let more @ 1.. = control.skipped.len().saturating_sub(SKIPPED) {
+        let _ = writeln!(text, "         and {more} other keys are not used");
     }
     text
 }

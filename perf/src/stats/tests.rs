@@ -81,13 +81,18 @@ impl Node {
     }
 }
 
+/// As tweed-control writes it, and a key of a later one.
 const CONTROL: &str = r#"{
-    "generation": 7, "own": {"state": "held", "subnet": "10.244.1.0/24"}, "unknown": [1],
+    "generation": 7, "network": "10.244.0.0/16", "underlay": "eth0", "mtu": 1450, "from the future": [1],
+    "trouble": "etcd does not answer",
+    "own": {"state": "held", "public_ip": "192.168.77.1", "vtep_mac": "02:00:00:00:00:01",
+            "subnet": "10.244.1.0/24"},
     "peers": [
-        {"slot": 2, "subnets": ["10.244.2.0/24"], "public_ip": "192.168.77.2", "obstacle": null},
-        {"slot": 3, "subnets": ["10.244.3.0/24"], "public_ip": "192.168.77.3",
+        {"slot": 2, "public_ip": "192.168.77.2", "subnets": ["10.244.2.0/24"]},
+        {"slot": 3, "public_ip": "192.168.77.3", "subnets": ["10.244.3.0/24"],
          "obstacle": "next hop 192.168.77.3 does not answer ARP"}
-    ]
+    ],
+    "skipped": [{"key": "/coreos.com/network/subnets/x", "reason": "not a subnet"}]
 }"#;
 
 fn port(name: &str, kind: PortKind, mode: BoundMode) -> PortStatus {
@@ -121,6 +126,8 @@ fn the_table_reads_like_this() {
         rest,
         "\
 control  lease 10.244.1.0/24 held, generation 7, 2 peers, 1 of them unreachable
+         etcd does not answer
+         /coreos.com/network/subnets/x is not used: not a subnet
 
 workers  totals since the engine's start
   #  cpu  queue    busy  asleep  turns  generation  frames   free  in rings
@@ -258,7 +265,17 @@ fn the_json_object_has_the_keys_of_its_schema() {
             "/conservation",
             &["dropped", "forwarded", "holds", "received"],
         ),
-        ("/control", &["generation", "lease", "peers", "unreachable"]),
+        (
+            "/control",
+            &[
+                "generation",
+                "lease",
+                "peers",
+                "skipped",
+                "trouble",
+                "unreachable",
+            ],
+        ),
         (
             "/peers/0",
             &[
