@@ -4,6 +4,11 @@
 //! same content as memory that the engine reads in place. There are no incremental edits: one path serves first start,
 //! update and repair.
 
+#![cfg_attr(
+    loom,
+    allow(dead_code, reason = "loom runs `publish` alone: its atomics do not live in a file")
+)]
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::BindMode;
@@ -14,13 +19,6 @@ mod dump;
 mod fib;
 mod layout;
 mod lpm;
-#[cfg_attr(
-    loom,
-    expect(
-        dead_code,
-        reason = "loom runs the protocol alone: its atomics do not live in a file"
-    )
-)]
 mod publish;
 #[cfg(not(loom))]
 mod reader;
