@@ -175,7 +175,9 @@ impl Reconciler {
         loop {
             let view = self.view.borrow_and_update().clone();
             look = look.and(std::mem::take(&mut self.owed));
+            let began = Instant::now();
             let outcome = self.pass(&view, look).await;
+            tracing::debug!(?look, took = ?began.elapsed(), "pass");
             let retry = self.judge(outcome, look)?;
             self.tell(&view);
             after_pass(self.compiled.is_some());

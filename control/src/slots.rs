@@ -65,7 +65,10 @@ impl Slots {
 
     /// The slot of the peer with this subnet.
     pub fn of(&self, subnet: Ipv4Net) -> Option<u16> {
-        self.by_subnet.get(&subnet).copied()
+        // Tables that were read back show a peer's neighbouring subnets as one; leases are disjoint, so the nearest
+        // entry before covers it or none does.
+        let (nearest, slot) = self.by_subnet.range(..=subnet).next_back()?;
+        nearest.contains(&subnet).then_some(*slot)
     }
 
     /// Makes the assignment fit these peers, each given by its subnets. Whoever has a slot keeps it; whoever is gone gives
@@ -173,6 +176,30 @@ mod tests {
         settle(&mut slots, &[vec![subnet(4), subnet(5)]]);
         assert_eq!(slots.of(subnet(4)), Some(FIRST));
         assert_eq!(slots.of(subnet(5)), Some(FIRST));
+    }
+
+    #[test]
+    fn what_was_read_back_as_one_prefix_is_still_known_as_two() {
+        let peer = IpAddr::from([192, 168, 7, 2]);
+        let tables = Tables {
+            adjacencies: vec![
+                Adjacency::Empty,
+                Adjacency::Empty,
+                Adjacency::Empty,
+                Adjacency::Unresolved { peer },
+            ],
+            routes: vec![contract::tables::Route {
+                prefix: subnet(4).network().into(),
+                len: 23,
+                adjacency: 3,
+            }],
+            ..Tables::default()
+        };
+        let mut slots = Slots::read_back(&tables);
+        settle(&mut slots, &[vec![subnet(3)], vec![subnet(4), subnet(5)]]);
+        assert_eq!(slots.of(subnet(3)), Some(4));
+        assert_eq!(slots.of(subnet(4)), Some(3));
+        assert_eq!(slots.of(subnet(5)), Some(3));
     }
 
     proptest! {
