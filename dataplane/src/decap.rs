@@ -81,10 +81,12 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
         return Err(DropReason::TooBig);
     }
     let routed = hops_left(inner.ip, port.kind == Some(PortKind::Pod))?;
-    let congested = outer.ip.tos & Ecn::MASK == Ecn::CE;
-    if congested && inner.ip.tos & Ecn::MASK == Ecn::NOT_ECT {
+    let marks = (outer.ip.tos & Ecn::MASK, inner.ip.tos & Ecn::MASK);
+    if marks == (Ecn::CE, Ecn::NOT_ECT) {
         return Err(DropReason::EcnNotCapable);
     }
+    // The severer mark goes on: CE over all, ECT(1) over ECT(0) (RFC 6040 section 4.2).
+    let marked = matches!(marks, (Ecn::CE, _) | (Ecn::ECT1, Ecn::ECT0)).then_some(marks.0);
 
     frame
         .shrink_head(Vxlan::OVERHEAD_IPV4)
@@ -99,8 +101,8 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
     if routed {
         decrement_ttl(frame.bytes_mut());
     }
-    if congested {
-        mark_congestion(frame.bytes_mut());
+    if let Some(ecn) = marked {
+        mark(frame.bytes_mut(), ecn);
     }
     Ok(Tx {
         port: meta.port,
@@ -152,16 +154,16 @@ fn foreign_source(outer_src: [u8; 4], fib: &Fib) -> DropReason {
     }
 }
 
-/// RFC 6040 section 4.2: congestion experienced outside is passed to the flow inside.
+/// What a router marked on the outer header is passed to the flow inside.
 #[cold]
 #[inline(never)]
-fn mark_congestion(frame: &mut [u8]) {
+fn mark(frame: &mut [u8], ecn: u8) {
     if let Some((ip, _)) = frame
         .get_mut(Ethernet::LEN..)
         .and_then(|packet| Ipv4::mut_from_prefix(packet).ok())
     {
         let old = [ip.version_ihl, ip.tos];
-        ip.tos |= Ecn::CE;
+        ip.tos = ip.tos & !Ecn::MASK | ecn;
         ip.checksum = update(ip.checksum, old, [ip.version_ihl, ip.tos]);
     }
 }

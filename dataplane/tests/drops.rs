@@ -272,6 +272,27 @@ fn congestion_may_only_be_marked_on_those_who_understand_it() {
 }
 
 #[test]
+fn short_of_congestion_the_severer_mark_goes_on() {
+    for (outer, inner, expected) in [
+        (1, 2, 1),
+        (2, 1, 1),
+        (2, 2, 2),
+        (1, 3, 3),
+        (1, 0, 0),
+        (2, 0, 0),
+    ] {
+        let mut frame = vxlan_frame();
+        frame[15] = outer;
+        frame[65] = 0xb8 | inner;
+        mend(&mut frame);
+        let mut rig = Rig::new(&golden_tables());
+        let sent = rig.pass(UNDERLAY, &frame);
+        assert_eq!(sent[0].1[15], 0xb8 | expected, "{outer} over {inner}");
+        assert!(Sum::of(&sent[0].1[14..34]).is_valid());
+    }
+}
+
+#[test]
 fn ecn_is_copied_outwards_and_ce_becomes_ect0() {
     for (inner, outer) in [(0, 0), (1, 1), (2, 2), (3, 2), (0xb8 | 1, 1)] {
         let mut frame = pod_frame();

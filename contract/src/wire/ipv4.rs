@@ -90,6 +90,8 @@ impl Ecn {
     pub const NOT_ECT: u8 = 0b00;
     /// Takes part.
     pub const ECT0: u8 = 0b10;
+    /// Takes part, the other way of saying so.
+    pub const ECT1: u8 = 0b01;
     /// Congestion experienced.
     pub const CE: u8 = 0b11;
 }
