@@ -107,6 +107,8 @@ int main(int argc, char **argv)
 	open_port(&out, argv[2], region, ring, budget, 0);
 	open_port(&in, argv[1], region, ring, budget, 1);
 	fill_all(&in, ring);
+	puts("ready");
+	fflush(stdout);
 
 	__u32 unsent = 0;
 	for (;;) {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use perf::lab::{Cluster, Lab, Size, sweep};
-use perf::{demo, interrupt, stats};
+use perf::{bench, demo, interrupt, stats};
 
 /// Topologies, traffic and numbers for tweed.
 #[derive(Parser)]
@@ -29,10 +29,21 @@ enum Command {
     /// Topologies to look around in.
     #[command(subcommand)]
     Lab(LabCommand),
+    /// Measure how fast the engine is, beside others.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Show what the engine counts: workers, ports, drops by reason, peers.
     ///
     /// Exit code 3: there is no engine, or it is gone or silent.
     Stats(stats::Options),
+}
+
+#[derive(Subcommand)]
+enum BenchCommand {
+    /// Frames a second through one core, veth to veth: the engine, a bare AF_XDP forwarder, the kernel's vxlan.
+    ///
+    /// Needs root and two CPUs, which it takes for itself with real-time priority: about three minutes with the defaults.
+    Veth(bench::Options),
 }
 
 #[derive(Subcommand)]
@@ -87,6 +98,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Lab(LabCommand::Up(cluster)) => up(cluster.into()),
         Command::Lab(LabCommand::Sweep) => {
             println!("{} namespaces removed", sweep::sweep_dead());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench(BenchCommand::Veth(options)) => {
+            interrupt::clean_up_when_interrupted().context("cannot catch signals")?;
+            bench::run(&options)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Stats(options) => Ok(stats::run(&options)),
