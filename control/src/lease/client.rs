@@ -6,17 +6,18 @@
 //! silent, and HTTP/2 pings find a dead connection in ten seconds. Authentication tokens are renewed when they expire.
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use contract::config::Etcd;
 use etcd_client::{
     Certificate, Client, Compare, CompareOp, ConnectOptions, GetOptions, Identity, KeyValue,
-    KvClient, PutOptions, TlsOptions, Txn, TxnOp, WatchClient, WatchOptions, WatchStream,
+    KvClient, PutOptions, TlsOptions, Txn, TxnOp, WatchClient, WatchOptions, WatchResponse,
+    WatchStream,
 };
-use thiserror::Error;
 use tokio::time::timeout;
+
+use super::refusal::{ASK_ETCD, CREDENTIALS, EtcdError, REACH, refusal};
 
 /// Longest wait for one answer.
 const CALL: Duration = Duration::from_secs(5);
@@ -27,56 +28,6 @@ const PING_WAIT: Duration = Duration::from_secs(4);
 const PAGE: i64 = 4096;
 /// tonic refuses messages beyond 4 MiB unless told otherwise; a watch that catches up can be larger.
 const LARGEST_MESSAGE: usize = 64 << 20;
-
-/// Why etcd could not be used.
-#[derive(Debug, Error)]
-pub enum EtcdError {
-    /// A certificate or key could not be read.
-    #[error(
-        "cannot read {key} {path}: {source}; it must name a PEM file that tweed-control may read"
-    )]
-    File {
-        /// The key in `node.toml`.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// etcd refused, or could not be reached.
-    #[error("etcd at {endpoint}: cannot {operation}: {cause}; {remedy}")]
-    Call {
-        /// The member.
-        endpoint: String,
-        /// What was tried, with its object.
-        operation: String,
-        /// What came back.
-        cause: String,
-        /// What to do about it.
-        remedy: &'static str,
-    },
-    /// The connection's view of the past is gone or was rewritten; list again.
-    #[error("etcd at {endpoint}: {reason}; reading everything again")]
-    Stale {
-        /// The member.
-        endpoint: String,
-        /// What happened.
-        reason: String,
-    },
-}
-
-impl EtcdError {
-    /// Whether a new login might help.
-    pub(super) fn is_about_credentials(&self) -> bool {
-        matches!(self, EtcdError::Call { remedy, .. } if *remedy == CREDENTIALS)
-    }
-}
-
-const CREDENTIALS: &str =
-    "check etcd.username, etcd.password and the permissions of that user's roles";
-const REACH: &str =
-    "check that etcd runs there and that etcd.endpoints, cafile, certfile and keyfile fit it";
-const ASK_ETCD: &str = "look into etcd's own log";
 
 /// A lease of etcd's: an id that keys are bound to.
 #[derive(Clone, Copy, Debug)]
@@ -123,10 +74,6 @@ impl Connection {
             endpoint: endpoint.to_owned(),
             prefix: config.prefix.clone(),
         })
-    }
-
-    pub(super) fn endpoint(&self) -> &str {
-        &self.endpoint
     }
 
     /// The key as it is now, and the revision of "now".
@@ -183,24 +130,44 @@ impl Connection {
         .await
     }
 
-    /// What a watch response means when it carries no events to apply.
+    /// Sees that a watch from `resume` on still tells everything, and of no other past than the one we know.
     pub(super) fn check_watch(
         &self,
-        response: &etcd_client::WatchResponse,
+        response: &WatchResponse,
+        resume: Option<i64>,
     ) -> Result<(), EtcdError> {
+        let stale = |reason| EtcdError::Stale {
+            endpoint: self.endpoint.clone(),
+            reason,
+        };
         if response.compact_revision() > 0 {
-            return Err(EtcdError::Stale {
-                endpoint: self.endpoint.clone(),
-                reason: format!(
-                    "the changes since revision {} were compacted",
-                    response.compact_revision()
-                ),
-            });
+            let oldest = response.compact_revision();
+            return Err(stale(format!(
+                "the changes before revision {oldest} were compacted"
+            )));
         }
-        if !response.canceled() {
+        if response.canceled() {
+            return Err(self.watch_ended(response.cancel_reason().to_owned()));
+        }
+        // A watch from a revision that does not exist yet is accepted, and silent until it does.
+        let newest = response.header().map_or(0, |h| h.revision());
+        match resume {
+            Some(resume) if response.created() && newest + 1 < resume => {
+                Err(stale(went_back(resume - 1, newest)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sees that a list at `revision` is not older than what was known.
+    pub(super) fn check_list(&self, known: i64, revision: i64) -> Result<(), EtcdError> {
+        if revision >= known {
             return Ok(());
         }
-        Err(self.watch_ended(response.cancel_reason().to_owned()))
+        Err(EtcdError::Stale {
+            endpoint: self.endpoint.clone(),
+            reason: went_back(known, revision),
+        })
     }
 
     /// A watch that ended with `cause`.
@@ -220,7 +187,7 @@ impl Connection {
 
     /// A watch that broke.
     pub(super) fn watch_broke(&self, error: &etcd_client::Error) -> EtcdError {
-        failed(
+        refusal(
             &self.endpoint,
             format!("watch {}/subnets", self.prefix),
             error,
@@ -352,7 +319,7 @@ async fn call<T>(
 ) -> Result<T, EtcdError> {
     match timeout(CALL, future).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(failed(endpoint, operation(), &error)),
+        Ok(Err(error)) => Err(refusal(endpoint, operation(), &error)),
         Err(_) => Err(EtcdError::Call {
             endpoint: endpoint.to_owned(),
             operation: operation(),
@@ -362,39 +329,6 @@ async fn call<T>(
     }
 }
 
-fn failed(endpoint: &str, operation: String, error: &etcd_client::Error) -> EtcdError {
-    // The client's errors say "transport error" and keep the rest to themselves; the cause is at the end of the chain.
-    let chain = |outer: String, error: &dyn std::error::Error| {
-        let causes = std::iter::successors(error.source(), |e| e.source()).map(ToString::to_string);
-        causes.fold(outer, |text, cause| {
-            if text.contains(&cause) {
-                text
-            } else {
-                format!("{text}: {cause}")
-            }
-        })
-    };
-    let (cause, remedy) = match error {
-        etcd_client::Error::GRpcStatus(status) => {
-            let message = status.message();
-            let credentials = ["auth", "permission", "user name", "password"]
-                .iter()
-                .any(|word| message.contains(word));
-            // gRPC codes: 14 is Unavailable (nobody there), 2 Unknown (how TLS failures surface).
-            let remedy = match status.code() as i32 {
-                _ if credentials => CREDENTIALS,
-                14 | 2 => REACH,
-                _ => ASK_ETCD,
-            };
-            (chain(message.to_owned(), status), remedy)
-        }
-        etcd_client::Error::TransportError(e) => (chain(e.to_string(), e), REACH),
-        other => (other.to_string(), REACH),
-    };
-    EtcdError::Call {
-        endpoint: endpoint.to_owned(),
-        operation,
-        cause,
-        remedy,
-    }
+fn went_back(known: i64, newest: i64) -> String {
+    format!("its revision went back from {known} to {newest} (restored from a backup?)")
 }

@@ -20,14 +20,15 @@ use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout, timeout_at};
 use tracing::{info, warn};
 
-use super::admit::admit;
 use super::backoff::Backoff;
-use super::client::{Connection, EtcdError};
+use super::client::Connection;
 use super::listing::Listing;
 use super::own::{Means, Own};
 use super::plan::Step;
+use super::publish::Publisher;
+use super::refusal::EtcdError;
 use super::trouble::Trouble;
-use super::{Cluster, EtcdSource, Identity, Lease, NetworkConfig, NetworkError, Skipped, View};
+use super::{EtcdSource, Identity, NetworkConfig, NetworkError, View};
 
 /// How often everything is listed again, seconds; each time a little earlier at random, to spread the nodes of a cluster.
 const LIST_EVERY_S: f64 = 300.0;
@@ -78,25 +79,15 @@ struct Follower {
     own: Own,
     source: EtcdSource,
     identity: watch::Receiver<Identity>,
-    view: watch::Sender<View>,
+    publisher: Publisher,
     endpoint: usize,
     /// Set once: like flannel, a running node does not move to another network.
     network: Option<NetworkConfig>,
     listing: Listing,
     /// The first revision that has not been delivered; `None`: list first.
     resume: Option<i64>,
-    admitted: Option<Admitted>,
     connection: Trouble,
     config: Trouble,
-}
-
-/// The part of the view that is dear to compute, and what it was computed from.
-struct Admitted {
-    version: u64,
-    own: Option<ipnet::Ipv4Net>,
-    identity: Identity,
-    leases: Arc<std::collections::BTreeMap<ipnet::Ipv4Net, Lease>>,
-    skipped: Arc<Vec<Skipped>>,
 }
 
 impl Follower {
@@ -111,11 +102,10 @@ impl Follower {
             endpoint: fastrand::usize(..source.etcd.endpoints.len()),
             source,
             identity,
-            view,
+            publisher: Publisher::new(view),
             network: None,
             listing: Listing::default(),
             resume: None,
-            admitted: None,
             connection: Trouble::new("etcd"),
             config: Trouble::new("network config"),
         }
@@ -261,27 +251,17 @@ impl Follower {
         first: Result<Option<WatchResponse>, etcd_client::Error>,
         session: &mut Session,
     ) -> Result<(), SessionError> {
-        let mut next = Some(first);
-        for _ in 0..DRAIN {
-            let response = match next.take() {
-                None => break,
-                Some(Ok(Some(response))) => response,
-                Some(Ok(None)) => {
-                    return Err(session
-                        .etcd
-                        .watch_ended("etcd closed the stream".into())
-                        .into());
+        let mut message = first;
+        for left in (0..DRAIN).rev() {
+            let response = match message {
+                Ok(Some(response)) => response,
+                Ok(None) => {
+                    let cause = "etcd closed the stream".into();
+                    return Err(session.etcd.watch_ended(cause).into());
                 }
-                Some(Err(error)) => return Err(session.etcd.watch_broke(&error).into()),
+                Err(error) => return Err(session.etcd.watch_broke(&error).into()),
             };
-            session.etcd.check_watch(&response)?;
-            if response.created() && self.connection.text().is_some() {
-                info!(
-                    "following {} from revision {:?}",
-                    session.etcd.endpoint(),
-                    self.resume
-                );
-            }
+            session.etcd.check_watch(&response, self.resume)?;
             // Accepted or delivering: either way the member is with its cluster.
             self.connection.clear();
             for event in response.events() {
@@ -290,24 +270,20 @@ impl Follower {
                     self.resume = Some(kv.mod_revision() + 1);
                 }
             }
-            next = session.watch.message().now_or_never();
+            // What is taken off the stream here must be applied, so ask only if there is a turn left for it.
+            let ready = (left > 0).then(|| session.watch.message().now_or_never());
+            match ready.flatten() {
+                Some(next) => message = next,
+                None => break,
+            }
         }
         Ok(())
     }
 
     /// The periodic list. It finds nothing new, unless a watch missed something or etcd was restored from a backup.
     async fn list_again(&mut self, etcd: &mut Connection) -> Result<(), SessionError> {
-        let known = self.listing.revision();
         let (kvs, revision) = etcd.list().await?;
-        if revision < known {
-            return Err(EtcdError::Stale {
-                endpoint: etcd.endpoint().to_owned(),
-                reason: format!(
-                    "its revision went back from {known} to {revision} (restored from a backup?)"
-                ),
-            }
-            .into());
-        }
+        etcd.check_list(self.listing.revision(), revision)?;
         self.listing.replace(&kvs, revision);
         match self.read_config(etcd).await {
             Ok(network) if Some(&network) == self.network.as_ref() => self.config.clear(),
@@ -321,7 +297,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Publishes what is known, if it differs from what was published.
+    /// Publishes what is known.
     fn publish(&mut self) {
         let trouble = [
             self.connection.text(),
@@ -329,44 +305,15 @@ impl Follower {
             self.config.text(),
         ];
         let trouble = trouble.into_iter().flatten().next().map(str::to_owned);
-        let cluster = self.cluster().map(Arc::new);
-        self.view.send_if_modified(|view| {
-            let new = View { cluster, trouble };
-            let differs = *view != new;
-            if differs {
-                *view = new;
-            }
-            differs
-        });
-    }
-
-    fn cluster(&mut self) -> Option<Cluster> {
         // Before the first list there is no cluster to show.
-        self.resume?;
-        let network = self.network.clone()?;
-        let own = self.own.lease();
-        let (version, subnet, identity) = (self.listing.version(), own.subnet(), self.who());
-        let current =
-            |a: &&Admitted| a.version == version && a.own == subnet && a.identity == identity;
-        if self.admitted.as_ref().filter(current).is_none() {
-            let (leases, skipped) =
-                admit(&network, identity.public_ip, subnet, self.listing.found());
-            let (leases, skipped) = (Arc::new(leases), Arc::new(skipped));
-            self.admitted = Some(Admitted {
-                version,
-                own: subnet,
-                identity,
-                leases,
-                skipped,
-            });
-        }
-        let admitted = self.admitted.as_ref()?;
-        Some(Cluster {
-            network,
-            own,
-            leases: Arc::clone(&admitted.leases),
-            skipped: Arc::clone(&admitted.skipped),
-        })
+        let network = self.network.as_ref().filter(|_| self.resume.is_some());
+        let (own, who) = (self.own.lease(), self.who());
+        let cluster =
+            network.map(|network| self.publisher.cluster(network, own, who, &self.listing));
+        self.publisher.send(View {
+            cluster: cluster.map(Arc::new),
+            trouble,
+        });
     }
 
     /// Gives our lease back over a connection of its own, for the session's may be what broke.

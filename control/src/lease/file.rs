@@ -20,6 +20,7 @@ use tracing::error;
 
 use super::admit::{Found, admit};
 use super::json::{JsonError, Object};
+use super::publish::Publisher;
 use super::record::{self, RecordError, Subnets};
 use super::trouble::Trouble;
 use super::{Backend, Cluster, Identity, Lease, Loss, NetworkConfig, NetworkError, OwnLease, View};
@@ -175,100 +176,100 @@ fn stamp(meta: &Metadata) -> Stamp {
 /// Follows a file until `stop`.
 pub(super) async fn run(
     path: PathBuf,
-    mut identity: watch::Receiver<Identity>,
+    identity: watch::Receiver<Identity>,
     view: watch::Sender<View>,
     stop: impl Future<Output = ()>,
 ) {
-    let follow = async {
-        let mut follower = Follower {
-            path,
-            seen: None,
-            file: None,
-            held: None,
-            trouble: Trouble::new("lease file"),
-        };
-        let mut looks = interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            looks.tick().await;
-            let who = *identity.borrow_and_update();
-            follower.look().await;
-            follower.publish(who, &view);
-        }
+    let mut follower = Follower {
+        path,
+        publisher: Publisher::new(view),
+        seen: None,
+        file: None,
+        cluster: None,
+        trouble: Trouble::new("lease file"),
     };
     tokio::select! {
-        () = follow => {}
+        () = follower.follow(identity) => {}
         () = stop => {}
     }
 }
 
 struct Follower {
     path: PathBuf,
+    publisher: Publisher,
     /// The stamp of what was read last; `None`: read again.
     seen: Option<Stamp>,
-    file: Option<(LeaseFile, Option<(Identity, Cluster)>)>,
-    held: Option<Ipv4Net>,
+    /// The last good content.
+    file: Option<LeaseFile>,
+    /// What it meant to us, and who we were.
+    cluster: Option<(Identity, Arc<Cluster>)>,
     trouble: Trouble,
 }
 
 impl Follower {
-    /// Reads the file if it is not the one seen last.
-    async fn look(&mut self) {
-        let meta = std::fs::metadata(&self.path);
-        if let Ok(meta) = &meta
-            && self.seen == Some(stamp(meta))
-        {
-            return;
-        }
-        self.seen = meta.ok().filter(is_settled).map(|meta| stamp(&meta));
-        let path = self.path.clone();
-        // Parsing a hundred thousand leases takes longer than a timer of the runtime should wait.
-        let loaded = tokio::task::spawn_blocking(move || LeaseFile::load(&path)).await;
-        match loaded {
-            Ok(Ok(file)) => {
-                self.trouble.clear();
-                self.file = Some((file, None));
+    async fn follow(&mut self, mut identity: watch::Receiver<Identity>) {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            let who = *identity.borrow_and_update();
+            let read = self.look().await;
+            if read || self.cluster.as_ref().is_none_or(|(was, _)| *was != who) {
+                self.judge(who);
             }
-            Ok(Err(problem)) => self.trouble.set(match &self.file {
-                Some(_) => format!("{problem}; what was last read stays in use"),
-                None => problem.to_string(),
-            }),
-            // The runtime is shutting down.
-            Err(_) => {}
+            let complaint = || self.file.as_ref().and_then(|file| file.complaint(who));
+            self.publisher.send(View {
+                cluster: self
+                    .cluster
+                    .as_ref()
+                    .map(|(_, cluster)| Arc::clone(cluster)),
+                trouble: self.trouble.text().map(str::to_owned).or_else(complaint),
+            });
         }
     }
 
-    fn publish(&mut self, identity: Identity, view: &watch::Sender<View>) {
-        let mut new = View {
-            cluster: None,
-            trouble: self.trouble.text().map(str::to_owned),
-        };
-        if let Some((file, computed)) = &mut self.file {
-            let cluster = match computed {
-                Some((who, cluster)) if *who == identity => cluster.clone(),
-                _ => file.cluster(identity, self.held),
-            };
-            *computed = Some((identity, cluster.clone()));
-            if let OwnLease::Lost { subnet, loss } = &cluster.own
-                && view
-                    .borrow()
-                    .cluster
-                    .as_ref()
-                    .is_some_and(|old| old.own != cluster.own)
-            {
-                error!("our lease of {subnet} is lost: {loss}; traffic of its pods must stop");
-            }
-            self.held = cluster.own.subnet().or(self.held);
-            new.trouble = new.trouble.or_else(|| file.complaint(identity));
-            new.cluster = Some(Arc::new(cluster));
+    /// Reads the file if it is not the one seen last; whether there is a new content.
+    async fn look(&mut self) -> bool {
+        let meta = std::fs::metadata(&self.path).ok();
+        let now = meta.as_ref().map(stamp);
+        if now.is_some() && now == self.seen {
+            return false;
         }
-        view.send_if_modified(|view| {
-            let differs = *view != new;
-            if differs {
-                *view = new;
+        self.seen = now.filter(|_| meta.as_ref().is_some_and(is_settled));
+        let path = self.path.clone();
+        // Parsing a hundred thousand leases takes longer than the timers of the runtime should wait.
+        let problem = match tokio::task::spawn_blocking(move || LeaseFile::load(&path)).await {
+            Ok(Ok(file)) => {
+                self.trouble.clear();
+                self.file = Some(file);
+                return true;
             }
-            differs
+            Ok(Err(problem)) => problem,
+            // The runtime is shutting down.
+            Err(_) => return false,
+        };
+        self.trouble.set(match &self.file {
+            Some(_) => format!("{problem}; what was last read stays in use"),
+            None => problem.to_string(),
         });
+        false
+    }
+
+    /// What the file means to us.
+    fn judge(&mut self, who: Identity) {
+        let Some(file) = &self.file else { return };
+        let before = self.cluster.as_ref().map(|(_, cluster)| &cluster.own);
+        let held = match before {
+            Some(OwnLease::Held { subnet, .. } | OwnLease::Lost { subnet, .. }) => Some(*subnet),
+            Some(OwnLease::Acquiring) | None => None,
+        };
+        let cluster = file.cluster(who, held);
+        if let OwnLease::Lost { subnet, loss } = &cluster.own
+            && before != Some(&cluster.own)
+        {
+            error!("our lease of {subnet} is lost: {loss}; traffic of its pods must stop");
+        }
+        self.cluster = Some((who, Arc::new(cluster)));
     }
 }
 

@@ -19,18 +19,20 @@ mod network;
 mod own;
 mod pick;
 mod plan;
+mod publish;
 mod record;
+mod refusal;
 mod trouble;
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use client::EtcdError;
 pub use cluster::{Backend, Cluster, Identity, Lease, Loss, OwnLease, Skipped, View};
 pub use file::{FileError, LeaseFile};
 use ipnet::Ipv4Net;
 pub use network::{NetworkConfig, NetworkError, Vxlan};
+pub use refusal::EtcdError;
 use tokio::sync::watch;
 
 /// Where leases come from.

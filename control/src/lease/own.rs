@@ -14,9 +14,10 @@ use ipnet::Ipv4Net;
 use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
-use super::client::{Connection, EtcdError, Granted};
+use super::client::{Connection, Granted};
 use super::listing::{Entry, Listing};
 use super::plan::{Binding, Holding, Scene, Standing, Step};
+use super::refusal::EtcdError;
 use super::trouble::Trouble;
 use super::{EtcdSource, Identity, Loss, NetworkConfig, OwnLease, record};
 

@@ -15,10 +15,13 @@ pub const CONFIG: &str = r#"{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"
 pub struct Etcd {
     child: Option<Child>,
     directory: TempDir,
+    name: &'static str,
     /// `http` or `https`.
     scheme: &'static str,
     port: u16,
     peer_port: u16,
+    /// All members of its cluster, as `--initial-cluster` wants them.
+    members: String,
     extra: Vec<String>,
 }
 
@@ -36,19 +39,52 @@ impl Etcd {
 
     /// An etcd with further arguments, which may name files in its directory; perhaps not answering yet.
     pub fn bare(scheme: &'static str, extra: impl FnOnce(&std::path::Path) -> Vec<String>) -> Self {
+        let (port, peer_port) = (free_port(), free_port());
+        Self::member(
+            "a",
+            scheme,
+            (port, peer_port),
+            format!("a={}", peer_url(peer_port)),
+            extra,
+        )
+    }
+
+    /// A cluster of two: with one gone, the other has no leader.
+    pub fn pair() -> (Self, Self) {
+        let (a, b) = ((free_port(), free_port()), (free_port(), free_port()));
+        let members = format!("a={},b={}", peer_url(a.1), peer_url(b.1));
+        let member =
+            |name, ports| Self::member(name, "http", ports, members.clone(), |_| Vec::new());
+        (member("a", a), member("b", b))
+    }
+
+    fn member(
+        name: &'static str,
+        scheme: &'static str,
+        (port, peer_port): (u16, u16),
+        members: String,
+        extra: impl FnOnce(&std::path::Path) -> Vec<String>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let extra = extra(directory.path());
-        let (port, peer_port) = (free_port(), free_port());
         let mut etcd = Etcd {
             child: None,
             directory,
+            name,
             scheme,
             port,
             peer_port,
+            members,
             extra,
         };
         etcd.resume();
         etcd
+    }
+
+    /// Stops it and takes its data away, as a restore from nothing.
+    pub fn wipe(&mut self) {
+        self.stop();
+        std::fs::remove_dir_all(self.directory.path().join("data")).unwrap();
     }
 
     pub fn directory(&self) -> &std::path::Path {
@@ -66,11 +102,18 @@ impl Etcd {
     /// Starts it (again), on the same ports and data.
     pub fn resume(&mut self) {
         let client = self.endpoint();
-        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let peer = peer_url(self.peer_port);
         let child = Command::new("etcd")
             .arg("--data-dir")
             .arg(self.directory.path().join("data"))
-            .args(["--name", "test", "--logger", "zap", "--log-level", "error"])
+            .args([
+                "--name",
+                self.name,
+                "--logger",
+                "zap",
+                "--log-level",
+                "error",
+            ])
             .args([
                 "--listen-client-urls",
                 &client,
@@ -83,7 +126,7 @@ impl Etcd {
                 "--initial-advertise-peer-urls",
                 &peer,
             ])
-            .args(["--initial-cluster", &format!("test={peer}")])
+            .args(["--initial-cluster", &self.members])
             .args(&self.extra)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -128,6 +171,10 @@ impl Drop for Etcd {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn peer_url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
 fn free_port() -> u16 {

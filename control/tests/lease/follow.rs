@@ -4,7 +4,7 @@ use control::lease::{Backend, Source};
 use etcd_client::{Txn, TxnOp};
 
 use crate::audit::audit;
-use crate::etcd::{CONFIG, Etcd, key, put_as_flannel, value};
+use crate::etcd::{CONFIG, Etcd, PREFIX, key, put_as_flannel, value};
 use crate::node::{Node, identity, source};
 use crate::proxy::Proxy;
 
@@ -209,4 +209,54 @@ async fn a_cluster_larger_than_a_page_is_listed_whole() {
         .until_cluster("all of them", |c| c.leases.len() == 10_000)
         .await;
     assert_eq!(*seen.skipped, []);
+}
+
+/// A member that lost its cluster answers pings and says nothing; only the demand for a leader tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_without_a_leader_is_not_believed() {
+    let (a, mut b) = Etcd::pair();
+    a.client()
+        .await
+        .put(format!("{PREFIX}/config"), CONFIG, None)
+        .await
+        .unwrap();
+    let mut node = Node::of(1, &a);
+    let subnet = node.until_held().await;
+    node.until("no trouble", |view| view.trouble.is_none())
+        .await;
+    b.stop();
+    let trouble = node.until_trouble("no leader").await;
+    assert!(trouble.contains(&a.endpoint()), "{trouble}");
+    b.resume();
+    node.until("no trouble", |view| view.trouble.is_none())
+        .await;
+    assert_eq!(node.until_held().await, subnet);
+    assert!(!node.ever_lost());
+}
+
+/// A watch from a revision that etcd no longer has is accepted and silent: the node must see that time went back.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_etcd_that_lost_its_past_is_read_anew() {
+    let mut etcd = Etcd::start(CONFIG).await;
+    let mut client = etcd.client().await;
+    for n in 100..110 {
+        put_as_flannel(&mut client, &format!("10.244.{n}.0-24"), &value(n)).await;
+    }
+    let mut node = Node::of(1, &etcd);
+    let subnet = node.until_held().await;
+    node.until_cluster("ten others", |c| c.leases.len() == 10)
+        .await;
+    etcd.wipe();
+    etcd.resume();
+    let mut client = etcd.client().await;
+    client
+        .put(format!("{PREFIX}/config"), CONFIG, None)
+        .await
+        .unwrap();
+    put_as_flannel(&mut client, "10.244.250.0-24", &value(9)).await;
+    node.until_cluster("what there is now", |c| {
+        c.leases.len() == 1 && c.own.subnet() == Some(subnet)
+    })
+    .await;
+    audit(&mut client, 1, &[]).await;
 }
