@@ -157,7 +157,7 @@ pub fn compile(
     let mut tables = Tables {
         node: node(cluster, subnet, underlay, uplink),
         ports: ports(underlay, uplink, config),
-        adjacencies: vec![Adjacency::Empty; slots.len()],
+        adjacencies: vec![Adjacency::Empty; slots.table_len()],
         routes: vec![route(subnet, OWN)],
     };
     tables.adjacencies[usize::from(OWN)] = Adjacency::Local {

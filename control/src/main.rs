@@ -154,6 +154,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     let (view_now, view) = watch::channel(View::default());
     let (stop_lease, lease_stops) = oneshot::channel::<()>();
     let source = Source::new(&config, previous);
+    let gives_back = matches!(&source, Source::Etcd(etcd) if etcd.release_on_exit);
     let keeper = tokio::spawn(lease::run(source, identity_now, view_now, async {
         // An error is our own end without a word, which is a stop as well.
         let _ = lease_stops.await;
@@ -177,11 +178,16 @@ async fn run(config: Config) -> Result<(), Failure> {
             false => Failure::Runtime(error.into()),
         }),
         signal = stop_signal() => signal
-            .map(|name| tracing::info!("{name}: stopping; devices, routes and tables stay"))
+            .map(|name| tracing::info!("{name}: stopping; the uplink and its routes stay"))
             .context("cannot wait for signals")
             .map_err(Failure::Runtime),
     };
     tell_systemd(NotifyState::Stopping);
+    if gives_back && let Err(error) = reconciler.retire().await {
+        tracing::error!(
+            "the subnet is given back and the dataplane still serves it: {error}; stop it"
+        );
+    }
     // The keeper gives the lease back if so configured; if it is gone already there is nothing to wait for.
     let _ = stop_lease.send(());
     let _ = keeper.await;

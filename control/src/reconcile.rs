@@ -334,6 +334,22 @@ impl Reconciler {
         self.publish(&compile::fence(&standing))
     }
 
+    /// Fences for the last time, before our lease is given back: its subnet may be another's a moment later, and the engine
+    /// outlives us.
+    pub async fn retire(&mut self) -> Result<(), ReconcileError> {
+        let deadline = Instant::now() + BUSY_IS_TROUBLE;
+        loop {
+            match self.fence() {
+                Err(ReconcileError::Publish(PublishError::Busy(_)))
+                    if Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(RETRY_BUSY).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     fn publish(&mut self, tables: &Tables) -> Result<(), ReconcileError> {
         if self.standing.as_ref() == Some(tables) {
             return Ok(());

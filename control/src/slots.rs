@@ -104,13 +104,8 @@ impl Slots {
     }
 
     /// One more than the highest slot ever used: the length of the adjacency table.
-    pub fn len(&self) -> usize {
+    pub fn table_len(&self) -> usize {
         self.fresh
-    }
-
-    /// Never: slots 0 and 1 are always there.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     fn free_slot(&mut self) -> Option<u16> {
@@ -219,7 +214,7 @@ mod tests {
                 seen.sort_unstable();
                 seen.dedup();
                 prop_assert_eq!(seen.len(), now.len());
-                prop_assert!(seen.iter().all(|slot| *slot >= FIRST && usize::from(*slot) < slots.len()));
+                prop_assert!(seen.iter().all(|slot| *slot >= FIRST && usize::from(*slot) < slots.table_len()));
                 for (peer, slot) in &now {
                     if let Some(old) = before.get(peer) {
                         prop_assert_eq!(slot, old);

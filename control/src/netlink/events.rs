@@ -113,8 +113,11 @@ fn event(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<Event> {
         | Message::DelLink(_)
         | Message::NewAddress(_)
         | Message::DelAddress(_) => Some(Event::Device),
-        // Our own.
+        // Our own: made by us, but perhaps removed by someone else, and then the uplink is not whole.
         Message::NewRoute(route) if u8::from(route.header.protocol) == PROTOCOL => None,
+        Message::DelRoute(route) if u8::from(route.header.protocol) == PROTOCOL => {
+            Some(Event::Device)
+        }
         Message::NewRoute(_) | Message::DelRoute(_) | Message::NewRule(_) | Message::DelRule(_) => {
             Some(Event::Route)
         }

@@ -1,11 +1,9 @@
 //! The uplink against a real kernel.
 
-mod netns;
-
+use super::netns::Netns;
 use contract::wire::Mac;
 use control::netlink::uplink::Wanted;
 use control::netlink::{Netlink, NetlinkError};
-use netns::Netns;
 
 const VTEP_MAC: Mac = Mac([2, 0, 0, 0, 0, 0x10]);
 

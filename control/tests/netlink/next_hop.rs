@@ -1,17 +1,15 @@
 //! The underlay and next hops against a real kernel: a node, a peer on its link, and networks behind that peer.
 
-mod netns;
-
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use super::netns::Netns;
 use contract::config;
 use contract::wire::Mac;
 use control::compile::{Hop, Obstacle, Underlay};
 use control::netlink::events::{Event, Events};
 use control::netlink::next_hop::NextHops;
 use control::netlink::{Netlink, NetlinkError};
-use netns::Netns;
 
 const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 const BEHIND: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 9);

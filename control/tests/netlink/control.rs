@@ -1,15 +1,13 @@
 //! The whole of `tweed-control` with the file source: what stands in the tables segment, read through the contract's reader.
 
-mod netns;
-
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use super::netns::Netns;
 use contract::tables::{Adjacency, Tables, TablesReader};
 use contract::wire::Mac;
-use netns::Netns;
 use serde_json::{Value, json};
 
 const OWN: &str = "10.244.1.0-24";
@@ -135,6 +133,14 @@ impl Site {
         panic!("waited for {name}");
     }
 
+    fn until_ip_says(&self, question: &str, answer: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.node.ip(question).contains(answer) {
+            assert!(Instant::now() < deadline, "waited for {answer}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn peer_mac(&self) -> Mac {
         let text = self.peer.exec("cat /sys/class/net/eth0/address");
         text.trim().parse().unwrap()
@@ -256,13 +262,12 @@ fn leases_become_adjacencies_and_follow_what_changes() {
             && !tables.adjacencies.contains(&silent)
     });
 
-    // Somebody deletes the uplink.
+    // Somebody deletes our route, somebody the whole uplink.
+    site.node.ip("route del 10.244.0.0/16");
+    site.until_ip_says("-4 route", "10.244.0.0/16 via");
     site.node.ip("link del tweed0");
-    let deadline = Instant::now() + PATIENCE;
-    while !site.node.ip("-o -4 addr").contains("10.244.1.0/32") {
-        assert!(Instant::now() < deadline, "the uplink is not made again");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    site.until_ip_says("-4 -o addr", "10.244.1.0/32");
+    site.until_ip_says("-4 route", "10.244.0.0/16 via");
 
     daemon.signal("-TERM");
     assert_eq!(daemon.wait(), Some(0));
@@ -327,6 +332,23 @@ fn a_lost_lease_is_fenced_and_a_regained_one_served() {
     site.lease(OWN, "10.77.0.1", "02:00:00:00:00:01");
     let (_, after) = site.until("the peer again", |tables| slot(tables, PEER, mac).is_some());
     assert_eq!(after.adjacencies, before.adjacencies);
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn a_node_that_is_readdressed_takes_its_new_address_up() {
+    let mut site = Site::new();
+    site.lease(OWN, "10.77.0.1", "02:00:00:00:00:01");
+    let _daemon = site.start();
+    site.until("our lease", |tables| tables.routes.len() == 1);
+
+    site.node.ip("addr del 10.77.0.1/24 dev eth0");
+    site.node.ip("addr add 10.77.0.11/24 dev eth0");
+    site.lease(OWN, "10.77.0.11", "02:00:00:00:00:01");
+    let new = Ipv4Addr::new(10, 77, 0, 11);
+    site.until("the new address", |tables| {
+        tables.node.vtep_ip4 == new && tables.routes.len() == 1
+    });
 }
 
 #[test]

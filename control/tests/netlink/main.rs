@@ -1,0 +1,10 @@
+//! Control against a real kernel: everything here runs in network namespaces of its own and needs root.
+
+/// The whole daemon over the file source.
+mod control;
+/// Namespaces that clean up after themselves.
+mod netns;
+/// Underlay, routes and neighbours.
+mod next_hop;
+/// The veth pair.
+mod uplink;
