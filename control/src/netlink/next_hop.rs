@@ -28,6 +28,8 @@ pub struct NextHops {
     macs: HashMap<Ipv4Addr, Mac>,
     /// Next hops that the kernel was told to keep resolved.
     asked: HashSet<Ipv4Addr>,
+    /// Whether the neighbours were listed once. An entry that stood before us and stays as it is makes no event.
+    listed: bool,
 }
 
 impl NextHops {
@@ -90,8 +92,9 @@ impl NextHops {
             .filter(|(_, path)| path.device == self.device)
             .map(|(peer, path)| path.gateway.unwrap_or(*peer))
             .collect();
-        if full {
+        if full || !self.listed {
             self.look_at_neighbours(netlink, &wanted).await?;
+            self.listed = true;
         }
         let ask: Vec<_> = wanted.difference(&self.asked).copied().collect();
         if !ask.is_empty() {
