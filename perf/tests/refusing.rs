@@ -57,12 +57,11 @@ fn a_missing_interface_is_named_by_both_daemons() {
             ..NodeConfig::eth0(1)
         })?;
         says(&node.daemon("tweed-control")?, &["eth7"])?;
-        let node = with_control(lab, 2)?;
-        node.configure(&NodeConfig {
-            interface: "eth7".into(),
-            ..NodeConfig::eth0(1)
-        })?;
-        says(&node.daemon("tweed-dataplane")?, &["eth7"])
+        // The engine opens what the tables name; here the device is gone by the time it looks.
+        let mut node = with_control(lab, 2)?;
+        node.kill_control()?;
+        node.ns().ip("link set eth0 down\nlink set eth0 name eth7")?;
+        says(&node.daemon("tweed-dataplane")?, &["no interface", "eth0"])
     });
 }
 
