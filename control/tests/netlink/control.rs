@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 const OWN: &str = "10.244.1.0-24";
 const PEER_VTEP: &str = "02:00:00:00:00:02";
-/// How long a test waits for something before it fails.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a test waits for something before it fails. Making and removing namespaces alone takes seconds under load.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node, a peer on its link, and the node's files.
 struct Site {
