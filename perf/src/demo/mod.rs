@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use crate::lab::traffic::{Iperf, Ping};
 use crate::lab::{Cluster, Lab, Pod, Result, Size};
+use crate::stats;
 
 pub use report::Report;
-use report::{IperfRow, PingRow};
+use report::{EngineRow, IperfRow, PingRow};
 
 /// Seconds of each TCP run; the demo has to stay under a minute.
 const TCP_SECONDS: u32 = 2;
@@ -63,6 +64,12 @@ pub fn run(size: Size, json: bool) -> Result<Report> {
                 .iperf
                 .push(IperfRow::new(from, to, kind, run.run(from, to, to.ip)));
         }
+    }
+
+    say("asking each engine what it counted (tweed-perf stats)");
+    for node in &cluster.tweed {
+        let counted = stats::totals(&node.run_dir());
+        report.engines.push(EngineRow::new(node.name(), counted));
     }
 
     say("removing everything");

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use contract::stats::StatsError;
 use serde::Serialize;
 
 use crate::lab::traffic::{IperfReport, PingReport};
 use crate::lab::{Pod, Result};
+use crate::stats;
 use crate::style::Style;
 
 /// All results.
@@ -15,6 +17,8 @@ pub struct Report {
     pub pings: Vec<PingRow>,
     /// iperf3 runs.
     pub iperf: Vec<IperfRow>,
+    /// What each tweed node's engine counted.
+    pub engines: Vec<EngineRow>,
 }
 
 /// Pings of one size from one pod to another.
@@ -40,6 +44,32 @@ pub struct IperfRow {
     retransmits: Option<u64>,
     lost_percent: Option<f64>,
     error: Option<String>,
+}
+
+/// What an engine counted, drops by reason included.
+#[derive(Debug, Serialize)]
+pub struct EngineRow {
+    node: String,
+    counted: Option<stats::Report>,
+    error: Option<String>,
+}
+
+impl EngineRow {
+    /// A row of what was found in a node's stats segment.
+    pub fn new(node: &str, counted: std::result::Result<stats::Report, StatsError>) -> Self {
+        let (counted, error) = split(counted);
+        EngineRow {
+            node: node.to_owned(),
+            counted,
+            error,
+        }
+    }
+
+    /// Every frame is accounted for.
+    fn good(&self) -> bool {
+        let counted = self.counted.as_ref();
+        counted.is_some_and(|report| report.conservation.holds)
+    }
 }
 
 impl PingRow {
@@ -83,7 +113,7 @@ impl IperfRow {
     }
 }
 
-fn split<T>(result: Result<T>) -> (Option<T>, Option<String>) {
+fn split<T, E: ToString>(result: std::result::Result<T, E>) -> (Option<T>, Option<String>) {
     match result {
         Ok(value) => (Some(value), None),
         Err(error) => (None, Some(error.to_string())),
@@ -96,6 +126,7 @@ impl Report {
         !self.pings.is_empty()
             && self.pings.iter().all(PingRow::good)
             && self.iperf.iter().all(IperfRow::good)
+            && self.engines.iter().all(EngineRow::good)
     }
 
     /// One JSON object.
@@ -134,6 +165,14 @@ impl fmt::Display for Report {
             }
             writeln!(f)?;
         }
+        for row in &self.engines {
+            writeln!(f, "\n{}", style.bold(&format!("engine of {}", row.node)))?;
+            match (&row.counted, &row.error) {
+                (Some(counted), _) => write!(f, "{}", stats::render(counted, style))?,
+                (None, Some(error)) => writeln!(f, "{}", style.verdict(false, error))?,
+                (None, None) => {}
+            }
+        }
         let verdict = if self.good() {
             "everything arrived"
         } else {
@@ -171,11 +210,24 @@ mod tests {
     fn one_lost_ping_spoils_the_report() {
         let mut report = Report {
             pings: vec![row(3, 3)],
-            iperf: Vec::new(),
+            ..Report::default()
         };
         assert!(report.good());
         report.pings.push(row(3, 2));
         assert!(!report.good());
+    }
+
+    #[test]
+    fn an_engine_that_is_not_there_spoils_the_report() {
+        let absent = stats::totals(std::path::Path::new("/nonexistent"));
+        let report = Report {
+            pings: vec![row(3, 3)],
+            engines: vec![EngineRow::new("t1", absent)],
+            ..Report::default()
+        };
+        assert!(!report.good());
+        let text = report.to_string();
+        assert!(text.contains("is tweed-dataplane running"), "{text}");
     }
 
     #[test]
@@ -188,7 +240,7 @@ mod tests {
     fn the_table_shows_each_row() {
         let report = Report {
             pings: vec![row(3, 3)],
-            iperf: Vec::new(),
+            ..Report::default()
         };
         let text = report.to_string();
         assert!(

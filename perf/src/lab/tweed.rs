@@ -172,9 +172,14 @@ impl TweedNode {
         self.directory().join("node.toml")
     }
 
+    /// Its `node.run_dir`: the segments, and control's status.
+    pub fn run_dir(&self) -> PathBuf {
+        self.directory().join("run")
+    }
+
     /// The tables segment, for tests that mangle it.
     pub fn tables_path(&self) -> PathBuf {
-        self.directory().join("run/tables")
+        self.run_dir().join("tables")
     }
 }
 

@@ -28,6 +28,7 @@ use crate::style::Style;
 use control::ControlStatus;
 pub use report::Report;
 use sample::{Life, Sample};
+pub use table::render;
 
 /// Exit code when there is no running engine behind the numbers.
 const NO_ENGINE: u8 = 3;
@@ -49,6 +50,12 @@ pub struct Options {
     /// Show rates, again and again [each second unless told otherwise].
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1", value_parser = interval)]
     pub watch: Option<Duration>,
+}
+
+/// The totals of the engine in this run directory.
+pub fn totals(run_dir: &Path) -> Result<Report, StatsError> {
+    let (sample, control) = Source::open(run_dir)?.read();
+    Ok(Report::new(&sample, None, control.as_ref()))
 }
 
 /// Seconds between two views: at least a tenth, for the engine commits its counters at its own pace.
