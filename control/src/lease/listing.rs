@@ -170,3 +170,68 @@ impl Listing {
 fn key_text(kv: &KeyValue) -> String {
     String::from_utf8_lossy(kv.key()).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "/p/subnets/10.3.1.0-24";
+
+    fn value(n: u8) -> String {
+        format!(r#"{{"PublicIP":"192.0.2.{n}"}}"#)
+    }
+
+    fn holder(listing: &Listing) -> Option<String> {
+        let lease = listing.get(KEY)?.lease.as_ref().ok()?;
+        Some(lease.public_ip.to_string())
+    }
+
+    #[test]
+    fn what_is_older_than_what_is_known_changes_nothing() {
+        let mut listing = Listing::default();
+        listing.wrote(KEY, &value(1), 7, 20);
+        let version = listing.version();
+        listing.wrote(KEY, &value(2), 7, 19);
+        listing.delete(KEY, 18);
+        assert_eq!(holder(&listing).as_deref(), Some("192.0.2.1"));
+        assert_eq!(listing.version(), version);
+        listing.delete(KEY, 21);
+        assert_eq!(holder(&listing), None);
+        assert_ne!(listing.version(), version);
+    }
+
+    #[test]
+    fn events_from_before_a_list_change_nothing() {
+        let mut listing = Listing::default();
+        listing.wrote(KEY, &value(1), 7, 20);
+        assert!(listing.replace(&[], 30), "the list lacks the key");
+        assert!(!listing.replace(&[], 31), "nothing changed");
+        listing.wrote(KEY, &value(1), 7, 25);
+        assert_eq!(holder(&listing), None);
+        listing.wrote(KEY, &value(1), 7, 32);
+        assert_eq!(holder(&listing).as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_rewrite_keeps_the_age_of_its_key() {
+        let mut listing = Listing::default();
+        listing.wrote(KEY, &value(1), 7, 20);
+        listing.wrote(KEY, &value(2), 8, 25);
+        let entry = listing.get(KEY).unwrap();
+        assert_eq!(
+            (entry.create_revision, entry.mod_revision, entry.etcd_lease),
+            (20, 25, 8)
+        );
+    }
+
+    #[test]
+    fn junk_occupies_the_subnet_that_its_key_names() {
+        let mut listing = Listing::default();
+        listing.wrote(KEY, "junk", 0, 1);
+        listing.wrote("/p/subnets/status", "{}", 0, 2);
+        assert_eq!(
+            listing.occupied().collect::<Vec<_>>(),
+            ["10.3.1.0/24".parse().unwrap()]
+        );
+    }
+}

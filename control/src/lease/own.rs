@@ -199,9 +199,9 @@ impl Own {
             identity,
             etcd_lease: granted.map_or(0, |granted| granted.id),
             expires,
-            // A margin larger than what etcd gave would renew without pause.
+            // A margin as long as the lease would renew without pause; the config does not allow it, a caller might.
             renew_at: granted
-                .map(|granted| since + granted.ttl - self.margin.min(granted.ttl * 2 / 3)),
+                .map(|granted| since + (granted.ttl - self.margin.min(granted.ttl * 9 / 10))),
         });
         self.previous = Some(subnet);
         self.acquiring.reset();

@@ -15,11 +15,11 @@ fn key_of(subnet: ipnet::Ipv4Net) -> String {
     key(&subnet.to_string().replace('/', "-"))
 }
 
-/// A lease of three seconds, renewed each second.
-fn short_lived(etcd: &Etcd) -> EtcdSource {
+/// A lease of so many seconds, renewed each second.
+fn short_lived(etcd: &Etcd, ttl_s: u64) -> EtcdSource {
     EtcdSource {
-        ttl: Duration::from_secs(3),
-        renew_margin: Duration::from_secs(2),
+        ttl: Duration::from_secs(ttl_s),
+        renew_margin: Duration::from_secs(ttl_s - 1),
         ..source(&[etcd.endpoint()])
     }
 }
@@ -32,7 +32,7 @@ fn lost_to(cluster: &Cluster, wanted: Loss) -> bool {
 async fn renewal_moves_the_end_and_leaves_the_key_alone() {
     let etcd = Etcd::start(CONFIG).await;
     let mut client = etcd.client().await;
-    let mut node = Node::start(1, Source::Etcd(short_lived(&etcd)));
+    let mut node = Node::start(1, Source::Etcd(short_lived(&etcd, 20)));
     let subnet = node.until_held().await;
     let before = read(&mut client, &key_of(subnet)).await.unwrap();
     let mut ends = std::collections::BTreeSet::new();
@@ -254,7 +254,7 @@ async fn an_outage_shorter_than_the_lease_is_no_loss() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_longer_than_the_lease_is_a_loss_until_etcd_is_back() {
     let mut etcd = Etcd::start(CONFIG).await;
-    let mut node = Node::start(1, Source::Etcd(short_lived(&etcd)));
+    let mut node = Node::start(1, Source::Etcd(short_lived(&etcd, 3)));
     let subnet = node.until_held().await;
     etcd.stop();
     let lost = node

@@ -151,8 +151,8 @@ async fn login_and_tokens_that_expire() {
         let mut source = source(&[etcd.endpoint()]);
         source.etcd.user = user.map(|(name, password)| (name.into(), password.into()));
         let short = EtcdSource {
-            ttl: Duration::from_secs(4),
-            renew_margin: Duration::from_secs(3),
+            ttl: Duration::from_secs(20),
+            renew_margin: Duration::from_secs(19),
             ..source
         };
         Node::start(n, Source::Etcd(short))
