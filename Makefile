@@ -49,10 +49,12 @@ unit: ## Bytes, properties, golden captures, memory rings, real etcd: no root ne
 	cargo test --workspace --no-fail-fast
 
 # Its own target directory, for --cfg loom changes every crate; optimised, for a model runs for millions of steps.
+LOOM := RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom CARGO_PROFILE_RELEASE_LTO=off \
+	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 cargo test --release --lib
+
 loom: ## The shared-memory protocols under the model checker
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom CARGO_PROFILE_RELEASE_LTO=off \
-	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 \
-		cargo test --release --lib -p tweed-contract -p tweed-dataplane
+	$(LOOM) -p tweed-contract publish
+	$(LOOM) -p tweed-dataplane xsk
 
 fuzz: ## Millions of hostile frames and mangled tables
 	PROPTEST_CASES=20000 cargo test -p tweed-dataplane --test hostile

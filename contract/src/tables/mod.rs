@@ -5,7 +5,7 @@
 //! update and repair.
 
 #![cfg_attr(
-    loom,
+    all(loom, test),
     allow(dead_code, reason = "loom runs `publish` alone: its atomics do not live in a file")
 )]
 
@@ -20,12 +20,12 @@ mod fib;
 mod layout;
 mod lpm;
 mod publish;
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 mod reader;
 mod rewrite;
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 mod segment;
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 mod writer;
 
 pub use compile::{OwnedFib, TablesError};
@@ -33,12 +33,12 @@ pub use dump::Mangled;
 pub use fib::{AdjacencyMeta, Fib, FibPort};
 pub use layout::{ABI, FibNode};
 pub use publish::{Busy, MAX_READERS};
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 pub use reader::{TablesReader, WorkerTables};
 pub use rewrite::AdjacencyKind;
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 pub use segment::SegmentError;
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 pub use writer::{Origin, PublishError, Published, Publisher};
 
 /// Ports that the tables can hold, and so the engine: the NIC, the uplink, and room for pods to come.

@@ -13,15 +13,16 @@
 //! - A reader that is dead does not count. Who is alive is the caller's knowledge (docs/decisions/0001-reader-liveness.md).
 //!
 //! The writer may die at any point: what it had not published is unreachable, and the next writer starts the same bank over.
-//! This file touches atomics only, so that loom can run it.
+//! This file touches atomics only, so that loom can run it: this crate's own test build does under `--cfg loom`, while crates
+//! that depend on it and run loom on something of theirs get the real thing.
 
-#[cfg(loom)]
+#[cfg(all(loom, test))]
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
-#[cfg(not(loom))]
+#[cfg(not(all(loom, test)))]
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Threads that can read at the same time, of all processes: a worker each, and some for those who look.
-pub const MAX_READERS: usize = if cfg!(loom) { 2 } else { 64 };
+pub const MAX_READERS: usize = if cfg!(all(loom, test)) { 2 } else { 64 };
 
 /// A reader that holds nothing.
 pub(super) const IDLE: u64 = u64::MAX;
@@ -49,7 +50,7 @@ pub struct Busy {
 
 impl Handover {
     /// Bytes from the start to a reader's line.
-    #[cfg(not(loom))]
+    #[cfg(not(all(loom, test)))]
     pub const fn line_offset(reader: usize) -> usize {
         std::mem::offset_of!(Handover, readers) + reader * size_of::<Padded>()
     }
