@@ -1,9 +1,14 @@
 //! What stands between the generator and the counter.
 
+use std::collections::BTreeMap;
+
 use super::Result;
 use super::plan::Leg;
 use super::rig::Rig;
 use crate::lab::Process;
+
+/// Counts by reason.
+pub type Drops = BTreeMap<&'static str, u64>;
 
 /// A way to get frames from one veth to the other.
 pub trait Contender {
@@ -19,6 +24,11 @@ pub trait Contender {
     /// Gets ready for a leg; returns once frames would pass. A contender in the kernel is always ready and has no process.
     fn start(&mut self, leg: Leg) -> Result<Option<Process>>;
 
-    /// Stops what `start` gave. What it can tell about frames that it lost comes back: a reason and a count each.
-    fn stop(&mut self, running: Option<Process>) -> Result<Vec<(String, u64)>>;
+    /// Frames that it dropped and counted since its start, by reason; nothing if it does not tell.
+    fn drops(&self) -> Drops {
+        Drops::default()
+    }
+
+    /// Stops what `start` gave; an error when that does not end well.
+    fn stop(&mut self, running: Option<Process>) -> Result<()>;
 }

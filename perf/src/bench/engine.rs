@@ -3,14 +3,13 @@
 //! Between runs it is stopped as an operator would, so each run also shows that it ends well with rings full of frames.
 
 use std::path::Path;
-use std::time::Duration;
 
 use contract::config::BindMode;
-use contract::stats::{DropReason, PortCounters, PortState, StatsReader};
+use contract::stats::{DropReason, PortCounters, PortState, Snapshot, StatsReader};
 use contract::tables::{Adjacency, Node, Port, PortKind, Publisher, Route, Tables};
 use rustix::process::Signal;
 
-use super::contender::Contender;
+use super::contender::{Contender, Drops};
 use super::plan::{
     GATEWAY, Leg, Link, OVERLAY, OWN_POD, OWN_VTEP, OWN_VTEP_MAC, Peer, SUBNET_LEN, UNDERLAY, VNI,
 };
@@ -65,8 +64,11 @@ impl Engine {
             ended = process.check_running();
             let up = self.stats().is_some_and(|stats| {
                 let snapshot = stats.snapshot();
-                let up = |(_, port): &&(usize, _)| is_up(port);
-                snapshot.pid == pid && snapshot.ports.iter().filter(up).count() == 2
+                // The slow path is a port too, and up before these are.
+                snapshot.pid == pid
+                    && [OVERLAY, UNDERLAY]
+                        .iter()
+                        .all(|link| is_up(&snapshot, link))
             });
             ended.is_err() || up
         })
@@ -75,8 +77,9 @@ impl Engine {
     }
 }
 
-fn is_up(port: &contract::stats::PortStatus) -> bool {
-    port.state == PortState::Up
+fn is_up(snapshot: &Snapshot, link: &Link) -> bool {
+    let mut ports = snapshot.ports.iter();
+    ports.any(|(_, port)| port.name == link.device && port.state == PortState::Up)
 }
 
 impl Contender for Engine {
@@ -112,16 +115,19 @@ impl Contender for Engine {
         Ok(Some(process))
     }
 
-    fn stop(&mut self, running: Option<Process>) -> Result<Vec<(String, u64)>> {
+    fn drops(&self) -> Drops {
+        self.stats()
+            .map(|stats| all_drops(&stats))
+            .unwrap_or_default()
+    }
+
+    fn stop(&mut self, running: Option<Process>) -> Result<()> {
         let Some(process) = running else {
-            return Ok(Vec::new());
+            return Ok(());
         };
-        // The engine commits its counters a few times each second.
-        std::thread::sleep(Duration::from_millis(100));
-        let losses = self.stats().map(|stats| losses(&stats)).unwrap_or_default();
         let (status, output) = process.stop(Signal::TERM, 10)?;
         match status.success() {
-            true => Ok(losses),
+            true => Ok(()),
             false => Err(LabError::Unexpected(format!(
                 "tweed-dataplane ended with {status}:\n{output}"
             ))),
@@ -129,20 +135,18 @@ impl Contender for Engine {
     }
 }
 
-/// Drops by reason, of all ports together.
-fn losses(stats: &StatsReader) -> Vec<(String, u64)> {
+/// Drops of all ports together.
+fn all_drops(stats: &StatsReader) -> Drops {
     let mut all = PortCounters::default();
     for worker in stats.snapshot().workers {
         for (_, port) in &worker.ports {
             all.merge(port);
         }
     }
-    let count = |reason: &DropReason| all.drops[*reason as usize];
-    DropReason::ALL
+    let counts = DropReason::ALL
         .iter()
-        .filter(|reason| count(reason) > 0)
-        .map(|reason| (reason.name().to_owned(), count(reason)))
-        .collect()
+        .map(|reason| (reason.name(), all.drops[*reason as usize]));
+    counts.filter(|(_, count)| *count > 0).collect()
 }
 
 /// `node.toml`: the defaults, but for one worker that never sleeps, on the core of the device under test.

@@ -117,7 +117,7 @@ impl Contender for Kernel {
         Ok(None)
     }
 
-    fn stop(&mut self, _: Option<Process>) -> Result<Vec<(String, u64)>> {
-        Ok(Vec::new())
+    fn stop(&mut self, _: Option<Process>) -> Result<()> {
+        Ok(())
     }
 }

@@ -158,6 +158,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::contender::Drops;
     use crate::bench::plan::Leg;
 
     const CASE: Case = Case {
@@ -169,7 +170,7 @@ mod tests {
         Sample {
             arrived,
             offered: 5e6,
-            drops: Vec::new(),
+            drops: Drops::new(),
         }
     }
 
@@ -193,11 +194,11 @@ mod tests {
     #[test]
     fn the_table_has_a_line_for_each_contender_and_drops_below() {
         let mut report = report();
-        report.rows[1].samples[0].drops = vec![("no_route".to_owned(), 7)];
+        report.rows[1].samples[0].drops = Drops::from([("no-route", 7)]);
         let text = report.to_string();
         assert!(text.contains("900       95..990"), "{text}");
         assert!(
-            text.contains("tweed dropped 7 frames of 64 B on the encap leg: no_route"),
+            text.contains("tweed dropped 7 frames of 64 B on the encap leg: no-route"),
             "{text}"
         );
     }

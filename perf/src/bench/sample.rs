@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Result;
-use super::contender::Contender;
+use super::contender::{Contender, Drops};
 use super::counter::Counter;
 use super::generator::Generator;
 use super::plan::Leg;
@@ -34,8 +34,8 @@ pub struct Sample {
     pub arrived: f64,
     /// Frames a second that were sent to the device under test.
     pub offered: f64,
-    /// Frames that the device under test dropped and counted, by reason, since its start.
-    pub drops: Vec<(String, u64)>,
+    /// Frames that the device under test dropped and counted meanwhile, by reason.
+    pub drops: Drops,
 }
 
 /// Measures one case for `time`.
@@ -53,15 +53,25 @@ pub fn measure(
     let mut generator = Generator::start(tools, contender.rig(), leg, size, peers)?;
     wait_first(counter, len, &mut generator)?;
     sleep(SETTLE);
-    let first = counter.count(len)?;
+    let (first, earlier) = (counter.count(len)?, contender.drops());
     sleep(time);
-    let last = counter.count(len)?;
+    let (last, later) = (counter.count(len)?, contender.drops());
     let offered = generator.stop()?;
+    contender.stop(running)?;
     Ok(Sample {
         arrived: last.rate_since(first),
         offered,
-        drops: contender.stop(running)?,
+        drops: since(&earlier, later),
     })
+}
+
+fn since(earlier: &Drops, later: Drops) -> Drops {
+    let new = |(reason, count)| (reason, count - earlier.get(reason).unwrap_or(&0));
+    later
+        .into_iter()
+        .map(new)
+        .filter(|(_, count)| *count > 0)
+        .collect()
 }
 
 fn wait_first(counter: &mut Counter, len: usize, generator: &mut Generator) -> Result<()> {
@@ -76,4 +86,19 @@ fn wait_first(counter: &mut Counter, len: usize, generator: &mut Generator) -> R
     Err(LabError::Unexpected(format!(
         "no frame of {len} bytes arrived in 5 s: the device under test does not forward"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_from_before_do_not_count() {
+        let earlier = Drops::from([("port-down", 5), ("no-route", 1)]);
+        let later = Drops::from([("port-down", 5), ("no-route", 3), ("ttl-exceeded", 2)]);
+        assert_eq!(
+            since(&earlier, later),
+            Drops::from([("no-route", 2), ("ttl-exceeded", 2)])
+        );
+    }
 }
