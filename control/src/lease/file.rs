@@ -80,7 +80,8 @@ impl LeaseFile {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &[u8]) -> Result<Self, FileError> {
+    /// Reads the text of the file that errors shall name.
+    pub fn parse(path: &Path, text: &[u8]) -> Result<Self, FileError> {
         let shape = |problem: String| FileError::Shape {
             path: path.into(),
             problem,

@@ -9,7 +9,11 @@ use thiserror::Error;
 
 /// What keeps a JSON text from being the object we expect.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub(super) enum JsonError {
+#[allow(
+    missing_docs,
+    reason = "each variant's message says it, its fields are the message's"
+)]
+pub enum JsonError {
     #[error("is not a JSON object: {0}")]
     Syntax(String),
     #[error("{field} is {found}; it must be {expected}")]

@@ -10,7 +10,7 @@ use etcd_client::{Event, EventType, KeyValue};
 use ipnet::Ipv4Net;
 
 use super::admit::Found;
-use super::record::{self, RecordError, Subnets};
+use super::record::{RecordError, Subnets};
 use super::{Backend, Identity, Lease};
 
 /// One key.
@@ -29,7 +29,7 @@ impl Entry {
             mod_revision: kv.mod_revision(),
             create_revision: kv.create_revision(),
             etcd_lease: kv.lease(),
-            lease: record::parse(key, kv.value()),
+            lease: Lease::parse(key, kv.value()),
         }
     }
 
@@ -104,7 +104,7 @@ impl Listing {
             let create_revision = self
                 .get(key)
                 .map_or(mod_revision, |entry| entry.create_revision);
-            let lease = record::parse(key, value.as_bytes());
+            let lease = Lease::parse(key, value.as_bytes());
             let entry = Entry {
                 mod_revision,
                 create_revision,

@@ -22,7 +22,11 @@ use super::{Backend, Identity, Lease};
 
 /// What keeps a record from being used.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub(super) enum RecordError {
+#[allow(
+    missing_docs,
+    reason = "each variant's message says it, its fields are the message's"
+)]
+pub enum RecordError {
     #[error("the key does not end in <network>-<length>, such as 10.244.1.0-24")]
     Key,
     #[error("the subnet {0} has bits set beyond its length")]
@@ -106,10 +110,11 @@ pub(super) fn value(identity: Identity, vni: u32) -> String {
     )
 }
 
-/// A lease from its key and its value.
-pub(super) fn parse(key: &str, value: &[u8]) -> Result<Lease, RecordError> {
-    let subnets = Subnets::parse(key)?;
-    from_object(subnets, &Object::parse(value)?)
+impl Lease {
+    /// A lease from its key and its value in etcd.
+    pub fn parse(key: &str, value: &[u8]) -> Result<Lease, RecordError> {
+        from_object(Subnets::parse(key)?, &Object::parse(value)?)
+    }
 }
 
 /// A lease from its subnets and its decoded value.

@@ -13,7 +13,7 @@ fn subnets(key: &str) -> Option<String> {
 
 #[track_caller]
 fn refused(value: &str, expected: &str) {
-    let message = parse(KEY, value.as_bytes()).unwrap_err().to_string();
+    let message = Lease::parse(KEY, value.as_bytes()).unwrap_err().to_string();
     assert!(
         message.contains(expected),
         "{value} gave {message:?}, which lacks {expected:?}"
@@ -63,7 +63,7 @@ fn keys_are_read_from_their_end() {
 
 #[test]
 fn flannels_own_examples_are_read() {
-    let lease = parse(KEY, FLANNEL.as_bytes()).unwrap();
+    let lease = Lease::parse(KEY, FLANNEL.as_bytes()).unwrap();
     assert_eq!(
         lease,
         Lease {
@@ -76,9 +76,9 @@ fn flannels_own_examples_are_read() {
             },
         }
     );
-    let udp = parse(KEY, br#"{"PublicIP":"1.2.3.4","PublicIPv6":null}"#).unwrap();
+    let udp = Lease::parse(KEY, br#"{"PublicIP":"1.2.3.4","PublicIPv6":null}"#).unwrap();
     assert_eq!(udp.backend, Backend::Other("udp".into()));
-    let host_gw = parse(KEY, br#"{"PublicIP":"1.2.3.4","BackendType":"host-gw"}"#).unwrap();
+    let host_gw = Lease::parse(KEY, br#"{"PublicIP":"1.2.3.4","BackendType":"host-gw"}"#).unwrap();
     assert_eq!(host_gw.backend, Backend::Other("host-gw".into()));
 }
 
@@ -86,7 +86,7 @@ fn flannels_own_examples_are_read() {
 fn names_fold_case_and_extra_fields_are_ignored() {
     let value = r#"{"publicip":"1.2.3.4","publicIPV6":"fd00::4","BACKENDTYPE":"vxlan","x":{"y":[]},
         "backenddata":{"vni":"ignored","vtepmac":"02:00:00:00:00:01","more":1}}"#;
-    let lease = parse(KEY, value.as_bytes()).unwrap();
+    let lease = Lease::parse(KEY, value.as_bytes()).unwrap();
     assert_eq!(lease.public_ip6, Some("fd00::4".parse().unwrap()));
     assert_eq!(
         lease.backend,
@@ -157,8 +157,8 @@ fn what_we_write_is_flannels_text_to_the_byte() {
 proptest! {
     #[test]
     fn no_bytes_make_the_parser_panic(key: String, value: Vec<u8>) {
-        let _ = parse(&key, &value);
-        let _ = parse(KEY, &value);
+        let _ = Lease::parse(&key, &value);
+        let _ = Lease::parse(KEY, &value);
     }
 
     #[test]
@@ -174,7 +174,7 @@ proptest! {
         mac[0] = mac[0] & 0xfe | 2;
         let identity = Identity { public_ip: Ipv4Addr::from_bits(ip), vtep_mac: Mac(mac) };
         let subnet = Ipv4Net::new(Ipv4Addr::from_bits(bits), len).unwrap().trunc();
-        let lease = parse(&key("/p", subnet), value(identity, vni).as_bytes()).unwrap();
+        let lease = Lease::parse(&key("/p", subnet), value(identity, vni).as_bytes()).unwrap();
         prop_assert_eq!(lease.subnet, subnet);
         prop_assert_eq!(lease.public_ip, identity.public_ip);
         prop_assert_eq!(lease.backend, Backend::Vxlan { vtep_mac: identity.vtep_mac });
