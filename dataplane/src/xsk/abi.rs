@@ -10,13 +10,13 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 
 /// Frames that one sendto sends in copy mode, by default and at least.
-/// <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c#L37>
+/// <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c>
 pub(super) const TX_BATCH_SIZE: u32 = 32;
 
-/// <https://github.com/torvalds/linux/blob/v6.17/include/uapi/linux/if_xdp.h#L82>
+/// <https://github.com/torvalds/linux/blob/v6.17/include/uapi/linux/if_xdp.h>
 const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
 
-/// <https://github.com/torvalds/linux/blob/v6.17/include/uapi/asm-generic/socket.h#L118>
+/// <https://github.com/torvalds/linux/blob/v6.17/include/uapi/asm-generic/socket.h>
 const SO_PREFER_BUSY_POLL: libc::c_int = 69;
 /// The line after that.
 const SO_BUSY_POLL_BUDGET: libc::c_int = 70;
@@ -68,7 +68,8 @@ fn set(
 }
 
 /// Queues in use on `interface`: those that a socket may be bound to. `None` if the driver does not tell.
-/// <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c#L115>: the larger of receive and transmit queues counts.
+/// The larger of receive and transmit queues counts: `xsk_reg_pool_at_qid` in
+/// <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c>.
 pub(super) fn queues(socket: BorrowedFd<'_>, interface: &str) -> Option<u32> {
     const ETHTOOL_GCHANNELS: u32 = 0x3c;
 

@@ -26,6 +26,8 @@ mod bind;
 mod burst;
 /// What the kernel knows of a device.
 mod device;
+/// Why a socket cannot be opened.
+mod error;
 /// A chunk that is ours.
 mod frame;
 /// The other half of rings in plain memory.
@@ -34,6 +36,8 @@ mod kernel_side;
 mod pool;
 /// The XDP program: ours, or pass.
 mod program;
+/// The bytes of a UMEM.
+mod region;
 /// One ring.
 mod ring;
 /// Ring memory.
@@ -42,20 +46,22 @@ mod shared;
 mod socket;
 /// Atomics and cells, loom's or std's.
 mod sync;
-/// The region of chunks.
+/// Who has which chunk.
 mod umem;
 /// The system calls of a socket.
 mod wakeup;
 
-pub use bind::{Binding, Bound, XskError};
+pub use bind::{Binding, Bound};
 pub use burst::{BURST, Burst};
 pub use contract::config::{BindMode, Hugepages};
 pub use contract::stats::BoundMode;
 pub use device::{AttachedProgram, Device, DeviceError};
+pub use error::XskError;
 pub use frame::Frame;
 pub use kernel_side::KernelSide;
 pub use pool::Pool;
 pub use program::{Kind, Program, ProgramError, Vtep};
+pub use region::{Pages, UmemError};
 pub use socket::{InFlight, Xsk};
-pub use umem::{DEFAULT_HEADROOM, Pages, Umem, UmemError, XDP_PACKET_HEADROOM};
+pub use umem::{DEFAULT_HEADROOM, Umem, XDP_PACKET_HEADROOM};
 pub use wakeup::{Kick, Wakeups};

@@ -4,7 +4,7 @@
 //! for all chunks of the region, so neither verb allocates.
 
 use super::Frame;
-use super::umem::Region;
+use super::region::Region;
 
 /// Free frames of one [`Umem`](super::Umem).
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 //! # Safety
 //!
 //! The release store of an index publishes the slots before it, and the acquire load by the other side receives them
-//! (the barriers of <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk_queue.h#L58>). So a slot is written only between
+//! (the barriers told in <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk_queue.h>). So a slot is written only between
 //! the consumer's release and the producer's submit, and read only between submit and release; loom runs it below.
 #![expect(
     unsafe_code,

@@ -19,11 +19,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::net::xdp::{XdpDesc, XdpDescOptions, XdpStatistics};
 
-use super::bind::{self, Binding, Bound, XskError};
+use super::bind::{self, Binding, Bound};
 use super::ring::{Consumer, Producer};
 use super::umem::Borrower;
 use super::wakeup::Socket;
-use super::{Burst, Frame, KernelSide, Kick, Pool, Umem, Wakeups};
+use super::{Burst, Frame, KernelSide, Kick, Pool, Umem, Wakeups, XskError};
 
 /// Bytes of an Ethernet header: no frame is shorter.
 const ETHERNET: usize = 14;

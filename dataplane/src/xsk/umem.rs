@@ -18,17 +18,18 @@
 //! borrower; [`Umem::take_back`] makes a frame only if that same borrower is entered, and strikes it out. A borrower's number
 //! is held by one `Xsk` alone, so no two frames for one chunk can ever exist, even if the kernel gave an address twice.
 //! Table entries are relaxed atomics: the rings' own acquire and release order the chunk's bytes.
-#![expect(unsafe_code, reason = "maps the region and makes the frames over it")]
+#![expect(unsafe_code, reason = "makes the frames over a region")]
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use contract::config::Hugepages;
 
+use super::region::{Pages, Region, UmemError};
 use super::{Frame, Pool};
 
 /// The kernel keeps this many bytes free before a received frame, for programs that push headers.
-/// <https://github.com/torvalds/linux/blob/v6.17/include/uapi/linux/bpf.h#L6477>
+/// <https://github.com/torvalds/linux/blob/v6.17/include/uapi/linux/bpf.h>
 pub const XDP_PACKET_HEADROOM: usize = 256;
 
 /// The headroom that puts the rewrite of an IPv4 tunnel on one cache line: what encapsulation adds.
@@ -36,75 +37,6 @@ pub const DEFAULT_HEADROOM: u32 = 50;
 
 /// Owner of a chunk that no ring has.
 const OURS: u8 = 0;
-
-/// Bytes of a huge page; the region is a multiple of it where huge pages are wanted.
-const HUGE_PAGE: usize = 2 << 20;
-
-/// What the region lies in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pages {
-    /// Reserved huge pages (`MAP_HUGETLB`).
-    Huge,
-    /// Ordinary memory that the kernel was asked to back with huge pages (`MADV_HUGEPAGE`); it may or may not.
-    Transparent,
-    /// Ordinary pages.
-    Small,
-}
-
-/// Why a region cannot be mapped.
-#[derive(Debug, thiserror::Error)]
-pub enum UmemError {
-    /// No reserved huge pages, and the configuration insists.
-    #[error(
-        "cannot map {len} bytes of UMEM in huge pages: {source}; reserve {pages} of them \
-         (sysctl vm.nr_hugepages={pages}) or set dataplane.hugepages = \"auto\"",
-        pages = len.div_ceil(HUGE_PAGE)
-    )]
-    Hugepages {
-        /// Bytes asked for.
-        len: usize,
-        /// What mmap said.
-        source: std::io::Error,
-    },
-    /// The system does not give that much.
-    #[error("cannot map {len} bytes of UMEM: {source}; lower dataplane.frames")]
-    Memory {
-        /// Bytes asked for.
-        len: usize,
-        /// What mmap said.
-        source: std::io::Error,
-    },
-    /// The kernel would refuse the region.
-    #[error(
-        "a UMEM of {frames} chunks of {chunk_size} bytes with {headroom} of headroom is not possible: chunks are 2048 or \
-         4096 bytes, at least one and less than 2^32 bytes in all, and 256 bytes and the headroom must leave room for a frame"
-    )]
-    Shape {
-        /// Chunks asked for.
-        frames: u32,
-        /// Bytes of each.
-        chunk_size: u32,
-        /// Bytes kept free before a frame.
-        headroom: u32,
-    },
-}
-
-/// The bytes of a region: where, and how many.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Region {
-    base: NonNull<u8>,
-    len: usize,
-}
-
-impl Region {
-    /// Distance of `chunk` from the start; `None` if it is not in the region. Regions are never unmapped, so an address is
-    /// an identity: no other region will ever cover it.
-    #[inline(always)]
-    pub(super) fn offset(&self, chunk: NonNull<u8>) -> Option<usize> {
-        let offset = chunk.addr().get().wrapping_sub(self.base.addr().get());
-        (offset < self.len).then_some(offset)
-    }
-}
 
 /// The number of a set of rings in the owner table of its UMEM. One `Xsk` holds it; it returns when the `Xsk` is closed.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,13 +52,6 @@ pub struct Umem {
     headroom: u32,
     pages: Pages,
 }
-
-// SAFETY: the handle itself reads and writes no chunk; the tables are atomics.
-unsafe impl Send for Umem {}
-// SAFETY: as for Send.
-unsafe impl Sync for Umem {}
-// SAFETY: a region is two numbers here; nothing is read or written through it but by the rules of the owner table.
-unsafe impl Send for Region {}
 
 impl Umem {
     /// Maps `frames` chunks of `chunk_size` bytes (2048 or 4096) and gives all of them as free frames. `headroom` bytes are
@@ -150,8 +75,7 @@ impl Umem {
                 headroom,
             });
         }
-        let (base, pages) = map_region(len, hugepages)?;
-        let region = Region { base, len };
+        let (region, pages) = Region::map(len, hugepages)?;
         let owners: Vec<_> = (0..frames).map(|_| AtomicU8::new(OURS)).collect();
         let umem = Umem {
             region,
@@ -307,91 +231,6 @@ fn foreign() -> ! {
     panic!("a frame of one UMEM was put on a ring of another");
 }
 
-/// Zeroed memory, aligned to its pages, present from now on and for good.
-#[cfg(not(miri))]
-fn map_region(len: usize, hugepages: Hugepages) -> Result<(NonNull<u8>, Pages), UmemError> {
-    use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
-
-    let anonymous = |len: usize, flags: MapFlags| {
-        // SAFETY: the kernel chooses a place where nothing is mapped.
-        let place = unsafe {
-            mmap_anonymous(
-                std::ptr::null_mut(),
-                len,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE | flags,
-            )
-        };
-        place
-            .map(|place| place.cast::<u8>())
-            .map_err(std::io::Error::from)
-    };
-
-    let whole = len.next_multiple_of(HUGE_PAGE);
-    if hugepages != Hugepages::Off {
-        match anonymous(whole, MapFlags::HUGETLB | MapFlags::POPULATE) {
-            Ok(place) => {
-                let place = NonNull::new(place).ok_or_else(|| out_of_place(len))?;
-                return Ok((place, Pages::Huge));
-            }
-            Err(source) if hugepages == Hugepages::On => {
-                return Err(UmemError::Hugepages { len, source });
-            }
-            Err(_) => {}
-        }
-    }
-    let transparent = hugepages != Hugepages::Off && len >= HUGE_PAGE;
-    // A transparent huge page needs a place that is aligned to one; the surplus is address space, never touched.
-    let spare = if transparent { HUGE_PAGE } else { 0 };
-    let place = anonymous(len + spare, MapFlags::empty())
-        .map_err(|source| UmemError::Memory { len, source })?;
-    let aligned = if transparent {
-        place.wrapping_add(place.align_offset(HUGE_PAGE))
-    } else {
-        place
-    };
-    let pages = match transparent {
-        // SAFETY: the advice changes how this private mapping is backed, not what it holds.
-        true if unsafe { madvise(aligned.cast(), len, Advice::LinuxHugepage) }.is_ok() => {
-            Pages::Transparent
-        }
-        _ => Pages::Small,
-    };
-    // Pages that are faulted in now are not faulted in by the first packets. Kernels before 5.14 do not know the advice;
-    // they fault on demand, or when a socket registers the region.
-    // SAFETY: writing nothing new to our own private mapping.
-    let _ = unsafe { madvise(aligned.cast(), len, Advice::LinuxPopulateWrite) };
-    let base = NonNull::new(aligned).ok_or_else(|| out_of_place(len))?;
-    Ok((base, pages))
-}
-
-/// mmap never gives address zero to a program that did not ask for it.
-#[cfg(not(miri))]
-fn out_of_place(len: usize) -> UmemError {
-    UmemError::Memory {
-        len,
-        source: std::io::ErrorKind::AddrNotAvailable.into(),
-    }
-}
-
-/// Miri knows no madvise; a zeroed allocation stands for the mapping.
-#[cfg(miri)]
-fn map_region(len: usize, _: Hugepages) -> Result<(NonNull<u8>, Pages), UmemError> {
-    let layout = std::alloc::Layout::from_size_align(len, 4096);
-    let layout = layout.map_err(|e| UmemError::Memory {
-        len,
-        source: std::io::Error::other(e),
-    })?;
-    // SAFETY: the layout's size is not zero: `Umem::map` has looked.
-    let place = unsafe { std::alloc::alloc_zeroed(layout) };
-    let base = NonNull::new(place);
-    let base = base.ok_or(UmemError::Memory {
-        len,
-        source: std::io::ErrorKind::OutOfMemory.into(),
-    })?;
-    Ok((base, Pages::Small))
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -480,18 +319,5 @@ mod tests {
             let error = Umem::map(frames, chunk_size, headroom, Hugepages::Off).unwrap_err();
             assert!(matches!(error, UmemError::Shape { .. }), "{error}");
         }
-    }
-
-    #[test]
-    #[cfg(not(miri))]
-    fn huge_pages_are_taken_if_there_or_refused_with_the_remedy() {
-        match Umem::map(2048, 2048, 50, Hugepages::On) {
-            Ok((umem, _)) => assert_eq!(umem.pages(), Pages::Huge),
-            Err(error) => assert!(error.to_string().contains("vm.nr_hugepages=2)"), "{error}"),
-        }
-        let (umem, _) = Umem::map(2048, 2048, 50, Hugepages::Auto).unwrap();
-        assert_ne!(umem.pages(), Pages::Small, "4 MiB are worth a huge page");
-        let (umem, _) = Umem::map(2048, 2048, 50, Hugepages::Off).unwrap();
-        assert_eq!(umem.pages(), Pages::Small);
     }
 }

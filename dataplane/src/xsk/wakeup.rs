@@ -1,10 +1,15 @@
 //! The system calls of a socket: telling the kernel of new entries, when a ring asked to be told.
 //!
 //! In copy mode the call is the transmission: sendto builds an skb for each frame, up to its budget (XDP_MAX_TX_SKB_BUDGET,
-//! by default 32), on the caller's CPU. So it is repeated while it moves the ring. In zero-copy mode it only wakes the driver.
-//! What it returns, by <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c#L870>: EAGAIN, the budget is used up or
-//! the device is full; EBUSY, the device dropped a frame, which is gone and completed; ENOBUFS, no memory for an skb; 0, all
-//! sent, or no room in the completion ring. Only the ring tells whether something is left.
+//! by default 32), on the caller's CPU. In zero-copy mode it only wakes the driver. What it returns in copy mode, by
+//! `__xsk_generic_xmit` in <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c>:
+//!
+//! - 0: all sent (before Linux 6.18 also: no room in the completion ring);
+//! - EBUSY: the device dropped a frame, which is gone and completed, and the call ended there: the next call goes on;
+//! - EAGAIN: the budget is used up, or the device, the socket's buffer or the completion ring is full;
+//! - ENOBUFS: no memory for an skb.
+//!
+//! After an error the kernel may show an old consumer index, so calls are counted by budget and not by the ring's moves.
 
 use std::os::fd::OwnedFd;
 
@@ -47,8 +52,10 @@ pub struct Wakeups {
 /// The descriptor of a bound socket.
 pub(super) struct Socket {
     pub(super) fd: OwnedFd,
-    /// sendto itself moves the ring (copy mode).
+    /// sendto itself sends (copy mode).
     pub(super) sends: bool,
+    /// Frames that one call sends.
+    pub(super) budget: u32,
     /// Each call drives the device, so there must be one in each turn.
     pub(super) busy_poll: bool,
     pub(super) wakeups: Wakeups,
@@ -68,25 +75,27 @@ impl Socket {
         if tx { self.send(ring) } else { Kick::Done }
     }
 
-    /// Calls sendto while it moves the ring.
+    /// Calls sendto as often as the ring's frames need, and once more for each frame that the device dropped.
     fn send(&mut self, ring: &Producer<XdpDesc>) -> Kick {
-        let mut left = ring.outstanding();
-        loop {
+        let mut calls = ring.outstanding().div_ceil(self.budget);
+        while calls > 0 {
             self.wakeups.syscalls += 1;
-            if let Err(errno) = rustix::net::send(&self.fd, &[], SendFlags::DONTWAIT)
-                && let Some(errno) = self.count(errno)
-            {
-                return Kick::Failed(errno);
+            match rustix::net::send(&self.fd, &[], SendFlags::DONTWAIT) {
+                Ok(_) => calls -= 1,
+                // A dropped frame is out of the ring, so this ends with the ring at the latest.
+                Err(Errno::BUSY) => self.wakeups.busy += 1,
+                Err(errno) => {
+                    calls -= 1;
+                    if let Some(errno) = self.count(errno) {
+                        return Kick::Failed(errno);
+                    }
+                }
             }
-            let before = std::mem::replace(&mut left, ring.outstanding());
-            if left == 0 || !self.sends {
+            if !self.sends || ring.outstanding() == 0 {
                 return Kick::Done;
             }
-            // Nobody but us fills the ring, so each round that goes on makes it shorter.
-            if left >= before {
-                return Kick::Full;
-            }
         }
+        Kick::Full
     }
 
     /// Counts an error; gives it back if it does not go away by itself.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use dataplane::xsk::{BindMode, Binding, Burst, DEFAULT_HEADROOM, Hugepages, Pool, Umem, Xsk};
 
 /// How long anything here may take before the test is given up. Nothing is measured by it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A region as a small worker has it.
 fn region() -> (Umem, Pool) {
