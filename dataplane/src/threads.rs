@@ -152,7 +152,11 @@ impl WorkerHandle {
 
     /// Hands over the rings of port `number`.
     pub fn open(&self, number: u8, kind: PortKind, xsk: Xsk) {
-        self.tell(Command::Open { number, kind, xsk });
+        self.tell(Command::Open {
+            number,
+            kind,
+            xsk: Box::new(xsk),
+        });
     }
 
     /// Takes port `number` from the worker, closes its rings here and sends their frames back.
