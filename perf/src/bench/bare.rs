@@ -14,6 +14,9 @@ const BURST: u32 = 64;
 /// Frames that one system call may send: a burst, so that each call sends all there is.
 const BUDGET: u32 = BURST;
 
+/// Its name in the report.
+pub const NAME: &str = "bare AF_XDP";
+
 /// The bare AF_XDP forwarder.
 pub struct Bare {
     rig: Rig,
@@ -32,7 +35,7 @@ impl Bare {
 
 impl Contender for Bare {
     fn name(&self) -> &'static str {
-        "bare AF_XDP"
+        NAME
     }
 
     fn rig(&self) -> &Rig {

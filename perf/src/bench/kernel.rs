@@ -15,6 +15,9 @@ use super::{Result, cpu};
 use crate::lab::flannel::{DEVICE, PORT};
 use crate::lab::{LabError, Process, batch, wait_for};
 
+/// Its name in the report.
+pub const NAME: &str = "kernel vxlan";
+
 /// The kernel as a flannel node.
 pub struct Kernel {
     rig: Rig,
@@ -102,7 +105,7 @@ fn forwarding(peers: impl Iterator<Item = Peer>) -> String {
 
 impl Contender for Kernel {
     fn name(&self) -> &'static str {
-        "kernel vxlan"
+        NAME
     }
 
     fn rig(&self) -> &Rig {

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use super::machine::Machine;
 use super::sample::{Case, Sample};
+use super::{bare, kernel};
 
 /// Everything that was measured.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     machine: Machine,
     /// Other nodes that frames went to or came from.
@@ -32,6 +33,15 @@ struct Row {
     offered: f64,
     /// By round.
     samples: Vec<Sample>,
+}
+
+/// A row, beside the others of its case.
+#[derive(Serialize)]
+struct Compared<'a> {
+    #[serde(flatten)]
+    row: &'a Row,
+    of_bare: Option<f64>,
+    of_kernel: Option<f64>,
 }
 
 impl Row {
@@ -76,7 +86,17 @@ impl Report {
 
     /// All of it, every sample included.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        let rows = self.rows.iter().map(|row| Compared {
+            row,
+            of_bare: self.ratio(row, bare::NAME),
+            of_kernel: self.ratio(row, kernel::NAME),
+        });
+        let report = serde_json::json!({
+            "machine": self.machine,
+            "peers": self.peers,
+            "rows": rows.collect::<Vec<_>>(),
+        });
+        format!("{report:#}")
     }
 
     /// A row against the others of its case: 1 for itself.
@@ -85,6 +105,21 @@ impl Report {
         let other = self.rows.iter().find(same)?;
         let rounds = row.samples.iter().zip(&other.samples);
         Some(median(rounds.map(|(a, b)| a.arrived / b.arrived)))
+    }
+
+    fn write_drops(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for row in &self.rows {
+            for (reason, count) in row.samples.iter().flat_map(|sample| &sample.drops) {
+                writeln!(
+                    f,
+                    "{} dropped {count} frames of {} B on the {} leg: {reason}",
+                    row.contender,
+                    row.case.size,
+                    row.case.leg.name()
+                )?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -115,28 +150,11 @@ impl fmt::Display for Report {
                 thousands(row.arrived),
                 format!("{}..{}", thousands(row.least), thousands(row.most)),
                 thousands(row.offered),
-                ratio("bare AF_XDP"),
-                ratio("kernel vxlan"),
+                ratio(bare::NAME),
+                ratio(kernel::NAME),
             )?;
         }
         self.write_drops(f)
-    }
-}
-
-impl Report {
-    fn write_drops(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for row in &self.rows {
-            for (reason, count) in row.samples.iter().flat_map(|sample| &sample.drops) {
-                writeln!(
-                    f,
-                    "{} dropped {count} frames of {} B on the {} leg: {reason}",
-                    row.contender,
-                    row.case.size,
-                    row.case.leg.name()
-                )?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -178,7 +196,7 @@ mod tests {
     fn report() -> Report {
         let mut report = Report::new(Machine::here(), 256);
         for (bare, tweed) in [(1e6, 9e5), (1e5, 95e3), (1e6, 99e4)] {
-            report.add("bare AF_XDP", CASE, sample(bare));
+            report.add(bare::NAME, CASE, sample(bare));
             report.add("tweed", CASE, sample(tweed));
         }
         report
@@ -187,8 +205,8 @@ mod tests {
     #[test]
     fn a_slow_round_is_not_in_the_ratio() {
         let report = report();
-        assert_eq!(report.ratio(&report.rows[1], "bare AF_XDP"), Some(0.95));
-        assert_eq!(report.ratio(&report.rows[1], "kernel vxlan"), None);
+        assert_eq!(report.ratio(&report.rows[1], bare::NAME), Some(0.95));
+        assert_eq!(report.ratio(&report.rows[1], kernel::NAME), None);
     }
 
     #[test]
@@ -208,6 +226,8 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&report().to_json()).unwrap();
         assert_eq!(json["rows"][1]["samples"].as_array().unwrap().len(), 3);
         assert_eq!(json["rows"][1]["case"]["leg"], "encap");
+        assert_eq!(json["rows"][1]["of_bare"], 0.95);
+        assert!(json["rows"][1]["of_kernel"].is_null());
     }
 
     #[test]
