@@ -24,6 +24,8 @@ use crate::xsk::KernelSide;
 
 /// How often the thread looks whether it shall end.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a full ring gets to drain before the next try.
+const FULL: Duration = Duration::from_micros(100);
 /// Ethernet, IPv4 and UDP in front of the payload.
 const HEADERS: usize = Ethernet::LEN + Ipv4::LEN + Udp::LEN;
 
@@ -115,13 +117,19 @@ fn feed(socket: &UdpSocket, mut port: KernelSide, wake: &Wake, stop: &AtomicBool
         let Ok((len, SocketAddr::V4(peer))) = socket.recv_from(&mut payload) else {
             continue;
         };
-        let (Some(headers), Some(payload)) = (headers(peer, own, len), payload.get(..len)) else {
+        // One that is longer than a chunk is cut: `decap` sees that its lengths do not agree, and counts it.
+        let room = port.room() - HEADERS;
+        let (Some(headers), Some(payload)) =
+            (headers(peer, own, len), payload.get(..len.min(room)))
+        else {
             continue;
         };
-        // A full ring drops the datagram, as a full socket buffer would.
-        if port.deliver_parts(&[&headers, payload]) {
-            wake.wake();
+        // When the ring is full, the kernel keeps what comes meanwhile in the socket's buffer, and counts what that cannot
+        // hold (`RcvbufErrors` in `nstat`).
+        while !port.deliver_parts(&[&headers, payload]) && !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(FULL);
         }
+        wake.wake();
     }
 }
 

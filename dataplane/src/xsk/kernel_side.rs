@@ -132,6 +132,11 @@ impl KernelSide {
         completions.submit()
     }
 
+    /// Bytes of the longest frame that can be delivered.
+    pub fn room(&self) -> usize {
+        self.umem.receive_room()
+    }
+
     /// Chunks waiting in fill: frames that could be delivered now.
     pub fn chunks(&mut self) -> usize {
         self.fill.peek(usize::MAX).len()
