@@ -3,9 +3,9 @@
 mod support;
 
 use contract::stats::DropReason;
-use contract::wire::{Ipv4, Rewrite4, Sum};
+use contract::wire::Sum;
+use support::mend::{mend, mend_ip};
 use support::{OWN_VTEP, POD, Rig, UNDERLAY, UPLINK, golden_tables, kernel_frames};
-use zerocopy::{FromBytes, IntoBytes};
 
 /// An ICMP echo reply from node 2's pod to ours, as the kernel sent it.
 fn vxlan_frame() -> Vec<u8> {
@@ -22,29 +22,6 @@ fn pod_frame() -> Vec<u8> {
         .find(|frame| frame[29] == 1)
         .unwrap();
     [&[0x0a; 12], &frame[62..]].concat()
-}
-
-/// Makes the checksums right again after a change, so that only the change is at fault.
-fn mend(frame: &mut [u8]) {
-    if frame.len() >= 84 {
-        mend_ip(&mut frame[64..]);
-    }
-    mend_ip(&mut frame[14..]);
-    let (head, _) = Rewrite4::read_from_prefix(frame).unwrap();
-    let len = usize::from(head.udp.len.get());
-    frame[40..42].fill(0);
-    let end = (34 + len).min(frame.len());
-    let pseudo = Sum::of(&frame[26..34])
-        .plus(Sum::word(17))
-        .plus(Sum::word(len as u16));
-    let checksum = pseudo.plus(Sum::of(&frame[34..end])).udp_checksum();
-    frame[40..42].copy_from_slice(&checksum);
-}
-
-fn mend_ip(packet: &mut [u8]) {
-    let (ip, _) = Ipv4::mut_from_prefix(packet).unwrap();
-    ip.checksum = [0; 2];
-    ip.checksum = Sum::of(ip.as_bytes()).checksum();
 }
 
 #[track_caller]

@@ -211,7 +211,12 @@ impl Config {
             path: path.into(),
             source,
         })?;
-        let raw: raw::Raw = toml::from_str(&text).map_err(|source| ConfigError::Parse {
+        Self::parse(path, &text)
+    }
+
+    /// Checks the text of the file that errors shall name.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let raw: raw::Raw = toml::from_str(text).map_err(|source| ConfigError::Parse {
             path: path.into(),
             source: Box::new(source),
         })?;

@@ -324,9 +324,8 @@ impl OwnedFib {
         Ok(OwnedFib(map))
     }
 
-    /// The bank's bytes, to be mangled.
-    #[cfg(test)]
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+    /// The bank's bytes, to be mangled: any are a [`Fib`].
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.0
     }
 }

@@ -1,98 +1,22 @@
 //! A worker over memory rings, with the tables of the golden capture: what the tests of the packet path run on.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+pub mod audit;
+mod golden;
+pub mod mend;
+pub mod model;
 
-use contract::config::{BindMode, Hugepages};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use contract::config::Hugepages;
 use contract::stats::{DropReason, EngineStats, PortCounter, PortCounters, StatsReader};
-use contract::tables::{Adjacency, Node, Port, PortKind, Publisher, Route, Tables, TablesReader};
-use contract::wire::Mac;
+use contract::tables::{Publisher, Tables, TablesReader};
 use dataplane::xsk::{DEFAULT_HEADROOM, KernelSide, Umem, Xsk};
 use dataplane::{Answerer, Budget, IpIds, Worker};
+pub use golden::*;
 use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
-
-/// Port numbers of [`golden_tables`].
-pub const UNDERLAY: u8 = 0;
-pub const UPLINK: u8 = 1;
-pub const POD: u8 = 2;
-
-/// MACs and addresses of the golden capture (FLANNEL.md 3.2), seen from node 1.
-pub const OWN_VTEP: Mac = Mac([2, 0, 0, 0, 0, 1]);
-pub const PEER_VTEP: Mac = Mac([2, 0, 0, 0, 0, 2]);
-pub const OWN_NIC: Mac = Mac([0x14, 0x86, 0x54, 0x4c, 0xca, 0x29]);
-pub const PEER_NIC: Mac = Mac([0x0e, 0xb2, 0x3c, 0x07, 0x25, 0x7e]);
-pub const UPLINK_MAC: Mac = Mac([0x0a, 0, 0, 0, 0, 0x11]);
-pub const POD_MAC: Mac = Mac([0x0a, 0, 0, 0, 0, 0x99]);
-
-/// Node 1 of the golden capture: its own subnet behind the uplink, 10.244.2.0/24 at node 2, one pod attached to the engine
-/// (10.244.1.99), a peer that is not resolved (10.244.3.0/24) and a second peer behind a narrow path (10.244.4.0/24).
-pub fn golden_tables() -> Tables {
-    let vxlan = |peer: Ipv4Addr, mtu| Adjacency::Vxlan {
-        port: UNDERLAY,
-        mtu,
-        next_hop: PEER_NIC,
-        own: OWN_NIC,
-        src: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1)),
-        peer: IpAddr::V4(peer),
-        peer_vtep: PEER_VTEP,
-        own_vtep: OWN_VTEP,
-    };
-    let port = |name: &str, kind, mtu, mac, peer_mac| Port {
-        name: name.into(),
-        kind,
-        mode: BindMode::Auto,
-        mtu,
-        mac,
-        peer_mac,
-    };
-    let route = |third: u8, len, host: u8, adjacency| Route {
-        prefix: IpAddr::V4(Ipv4Addr::new(10, 244, third, host)),
-        len,
-        adjacency,
-    };
-    Tables {
-        node: Node {
-            vtep_mac: OWN_VTEP,
-            vtep_ip4: Ipv4Addr::new(192, 168, 77, 1),
-            vni: 1,
-            tunnel_dport: 8472,
-            gateway_ip4: Ipv4Addr::new(10, 244, 1, 1),
-            ..Node::default()
-        },
-        ports: vec![
-            port("eth0", PortKind::Underlay, 1500, OWN_NIC, PEER_NIC),
-            port("tweed0x", PortKind::Uplink, 1450, UPLINK_MAC, OWN_VTEP),
-            port("pod0", PortKind::Pod, 1450, UPLINK_MAC, POD_MAC),
-        ],
-        adjacencies: vec![
-            Adjacency::Empty,
-            Adjacency::Local {
-                port: UPLINK,
-                dst: OWN_VTEP,
-                src: UPLINK_MAC,
-            },
-            vxlan(Ipv4Addr::new(192, 168, 77, 2), 1450),
-            Adjacency::Unresolved {
-                peer: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 3)),
-            },
-            vxlan(Ipv4Addr::new(192, 168, 77, 4), 1350),
-            Adjacency::Local {
-                port: POD,
-                dst: POD_MAC,
-                src: UPLINK_MAC,
-            },
-        ],
-        routes: vec![
-            route(1, 24, 0, 1),
-            route(2, 24, 0, 2),
-            route(3, 24, 0, 3),
-            route(4, 24, 0, 4),
-            route(1, 32, 99, 5),
-        ],
-    }
-}
 
 /// A worker with every port of its tables open over memory rings.
 pub struct Rig {
@@ -101,7 +25,7 @@ pub struct Rig {
     reader: StatsReader,
     frames: usize,
     umem: Umem,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Rig {
@@ -133,7 +57,7 @@ impl Rig {
             reader,
             frames: frames as usize,
             umem,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -206,6 +130,11 @@ impl Rig {
         all.filter(|(_, count)| *count > 0).collect()
     }
 
+    /// The tables segment, for those who mangle it.
+    pub fn tables_path(&self) -> PathBuf {
+        self.dir.path().join("tables")
+    }
+
     /// The stats as readers see them.
     pub fn stats(&self) -> &StatsReader {
         &self.reader
@@ -215,7 +144,11 @@ impl Rig {
 /// The frames of a capture.
 pub fn read_pcap(path: &Path) -> Vec<Vec<u8>> {
     let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut reader = PcapReader::new(file).unwrap();
+    read_capture(file)
+}
+
+fn read_capture(capture: impl Read) -> Vec<Vec<u8>> {
+    let mut reader = PcapReader::new(capture).unwrap();
     let mut frames = Vec::new();
     while let Some(packet) = reader.next_packet() {
         frames.push(packet.unwrap().data.into_owned());
@@ -236,8 +169,8 @@ pub fn write_pcap(path: &Path, frames: &[Vec<u8>]) {
 
 /// All frames that the kernel's vxlan devices emitted, IPv4 underlay only.
 pub fn kernel_frames() -> Vec<Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/kernel-vxlan-golden.pcap");
-    read_pcap(&path)
+    // Not read by name: the fuzz crate, which lies elsewhere, has this module too.
+    read_capture(include_bytes!("../data/kernel-vxlan-golden.pcap").as_slice())
         .into_iter()
         .filter(|frame| frame[12..14] == [0x08, 0x00])
         .collect()

@@ -1,0 +1,37 @@
+//! What must hold for any bytes, one module for each thing that reads them. `check` panics when it does not.
+//!
+//! The targets give these functions to libFuzzer (`make fuzzers`); `dataplane/tests/replay.rs`, `contract/tests/replay.rs`
+//! and `control/tests/hostile.rs` give them the committed corpus, with a stable compiler, in every `cargo test`.
+
+/// `node.toml`.
+pub mod config;
+/// A frame from the wire.
+pub mod decap;
+/// A frame from the pod side.
+pub mod encap;
+/// Leases: keys and values of etcd, the network configuration, the lease file.
+pub mod lease;
+/// The memory of a tables segment.
+pub mod tables;
+/// A whole worker.
+pub mod turn;
+
+#[path = "../../dataplane/tests/support/mod.rs"]
+mod support;
+
+/// What seeds are made of.
+pub mod frames {
+    /// What the kernel's vxlan devices sent.
+    pub fn outer_frames() -> Vec<Vec<u8>> {
+        crate::support::kernel_frames()
+    }
+
+    /// The same frames without their outer headers.
+    pub fn inner_frames() -> Vec<Vec<u8>> {
+        let mut frames = outer_frames();
+        for frame in &mut frames {
+            frame.drain(..crate::support::model::OUTER);
+        }
+        frames
+    }
+}

@@ -1,0 +1,68 @@
+//! Writes first inputs of every target to the corpus: `cargo run --bin seeds`. libFuzzer finds its way from there.
+
+use std::fs;
+use std::path::Path;
+
+use fuzz::frames::{inner_frames, outer_frames};
+use fuzz::turn::{HOLD, MEND, MEND_TRANSPORT, SETTLE};
+
+fn main() -> std::io::Result<()> {
+    let mut sequence = Vec::new();
+    for (n, frame) in outer_frames().iter().enumerate() {
+        save("decap", n, &[&[0], frame.as_slice()].concat())?;
+        save(
+            "decap",
+            n + 100,
+            &[&[MEND | MEND_TRANSPORT], frame.as_slice()].concat(),
+        )?;
+        sequence.extend(record(MEND, frame));
+    }
+    for (n, frame) in inner_frames().iter().enumerate() {
+        let port = 1 + n as u8 % 2;
+        save("encap", n, &[&[n as u8 % 3, 0], frame.as_slice()].concat())?;
+        save(
+            "encap",
+            n + 100,
+            &[&[MEND | MEND_TRANSPORT, 60], frame.as_slice()].concat(),
+        )?;
+        sequence.extend(record(port | MEND, frame));
+        save("turn", n, &record(port | SETTLE | HOLD, frame).repeat(3))?;
+    }
+    save("turn", 100, &sequence)?;
+    for area in 0..6 {
+        let patch = [area, 0, 0, 64, 8, 0xff, 0, 0x80, 1, 2, 3, 4, 5];
+        save("tables", area.into(), &patch.repeat(3))?;
+    }
+    for (n, text) in LEASES.iter().enumerate() {
+        save("lease", n, text.as_bytes())?;
+    }
+    save("config", 0, include_bytes!("../../configs/node.toml"))?;
+    save(
+        "config",
+        1,
+        b"[[worker]]\nqueue = 0\ncpu = 1\n[[worker]]\nqueue = 1\ncpu = 0\n",
+    )
+}
+
+/// Records, network configurations, lease files: the examples of FLANNEL.md section 1.
+const LEASES: [&str; 5] = [
+    "\0/coreos.com/network/subnets/10.244.1.0-24\n{\"PublicIP\":\"192.168.64.3\",\"PublicIPv6\":null,\"BackendType\":\"vxlan\",\"BackendData\":{\"VNI\":1,\"VtepMAC\":\"c6:d2:32:6f:8f:44\"}}",
+    "\0/s/10.12.13.0-24&fd00:12:13::-56\n{\"publicip\":\"1.2.3.4\",\"PublicIPv6\":\"fd00::4\",\"BackendType\":\"host-gw\"}",
+    "\x01{\"Network\":\"10.3.0.0/16\",\"SubnetLen\":24,\"SubnetMin\":\"10.3.1.0\",\"SubnetMax\":\"10.3.9.0\",\"Backend\":{\"Type\":\"vxlan\",\"VNI\":1,\"Port\":8472,\"MTU\":1500}}",
+    "\x01{\"Network\":\"10.3.0.0/16\",\"EnableIPv6\":true,\"IPv6Network\":\"fc00::/48\",\"IPv6SubnetLen\":64,\"Backend\":{\"Type\":\"vxlan\"}}",
+    "\x02{\"config\":{\"Network\":\"10.244.0.0/16\",\"Backend\":{\"Type\":\"vxlan\"}},\"subnets\":{\"10.244.1.0-24\":{\"PublicIP\":\"192.0.2.1\"},\"10.244.2.0-24\":{\"PublicIP\":\"192.0.2.2\",\"BackendType\":\"vxlan\",\"BackendData\":{\"VtepMAC\":\"c6:d2:32:6f:8f:44\"}}}}",
+];
+
+/// A record of `turn`.
+fn record(flags: u8, frame: &[u8]) -> Vec<u8> {
+    let [high, low] = (frame.len() as u16).to_be_bytes();
+    [&[flags, high, low], frame].concat()
+}
+
+fn save(target: &str, number: usize, input: &[u8]) -> std::io::Result<()> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(target);
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join(format!("seed-{number:03}")), input)
+}
