@@ -151,6 +151,7 @@ impl Xsk {
             refused += u64::from(frame.is_none());
             frame.map(|mut frame| {
                 frame.set_port(self.port);
+                frame.prefetch();
                 frame
             })
         }));
