@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use contract::tables::{
-    Adjacency, Busy, Fib, Node, Origin, PublishError, Publisher, Route, SegmentError, Tables, TablesReader,
+    Adjacency, Busy, Fib, Node, Origin, PublishError, Publisher, Route, SegmentError, Tables,
+    TablesReader,
 };
 
 fn main() {
@@ -20,18 +21,36 @@ fn main() {
         match role.as_str() {
             "reader" => stuck_reader(Path::new(&path)),
             "writer" => busy_writer(Path::new(&path)),
+            "filler" => filling_writer(Path::new(&path)),
             other => panic!("no role {other}"),
         }
     }
+    let mut passed = 0;
     for (name, test) in [
-        ("a_killed_reader_lets_go", a_killed_reader_lets_go as fn(&Path)),
-        ("a_killed_writer_leaves_whole_tables", a_killed_writer_leaves_whole_tables),
-        ("a_killed_writer_can_be_followed", a_killed_writer_can_be_followed),
+        (
+            "a_killed_reader_lets_go",
+            a_killed_reader_lets_go as fn(&Path),
+        ),
+        (
+            "a_killed_writer_leaves_whole_tables",
+            a_killed_writer_leaves_whole_tables,
+        ),
+        (
+            "a_killed_writer_can_be_followed",
+            a_killed_writer_can_be_followed,
+        ),
+        (
+            "a_full_tmpfs_is_an_error_and_readers_go_on",
+            a_full_tmpfs_is_an_error_and_readers_go_on,
+        ),
     ] {
         let dir = tempfile::tempdir().unwrap();
         test(&dir.path().join("tables"));
         println!("test {name} ... ok");
+        passed += 1;
     }
+    // As libtest says it, for those who add up; a test that fails panics, and then this is not said.
+    println!("\ntest result: ok. {passed} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
 }
 
 /// A process that is killed when the test ends, in whatever way.
@@ -93,9 +112,14 @@ fn numbered(number: u16) -> Tables {
         own_vtep: Default::default(),
     };
     Tables {
-        node: Node { vni: number.into(), ..Node::default() },
+        node: Node {
+            vni: number.into(),
+            ..Node::default()
+        },
         ports: vec![port],
-        adjacencies: std::iter::once(Adjacency::Empty).chain((0..peers).map(peer)).collect(),
+        adjacencies: std::iter::once(Adjacency::Empty)
+            .chain((0..peers).map(peer))
+            .collect(),
         routes: (0..4000u16)
             .map(|n| Route {
                 prefix: [10, (n >> 8) as u8, n as u8, 0].into(),
@@ -117,7 +141,12 @@ fn check(fib: &Fib) {
     let peers = 1 + number % 100;
     for n in (0..4000u16).step_by(7) {
         let adjacency = fib.lookup4([10, (n >> 8) as u8, n as u8, 9]);
-        assert_eq!(adjacency, 1 + n % peers, "of generation {}", fib.generation());
+        assert_eq!(
+            adjacency,
+            1 + n % peers,
+            "of generation {}",
+            fib.generation()
+        );
         assert_eq!(fib.meta(adjacency).mtu, number);
         let vni = fib.rewrite4(adjacency).vxlan.vni;
         assert_eq!(vni, [0, a, b]);
@@ -202,7 +231,10 @@ fn a_killed_writer_leaves_whole_tables(path: &Path) {
 fn a_killed_writer_can_be_followed(path: &Path) {
     let mut writer = Process::start("writer", path);
     assert_eq!(writer.line(), "Created");
-    assert!(matches!(Publisher::open_or_create(path), Err(SegmentError::Taken { .. })));
+    assert!(matches!(
+        Publisher::open_or_create(path),
+        Err(SegmentError::Taken { .. })
+    ));
     let reader = TablesReader::open(path).unwrap();
     while reader.generation() < 3 {
         std::thread::yield_now();
@@ -213,6 +245,60 @@ fn a_killed_writer_can_be_followed(path: &Path) {
     assert_eq!(origin, Origin::Continued { generation: latest });
     // The writer's own line died with it too.
     for n in 1..4 {
-        assert_eq!(publisher.publish(&numbered(7)).unwrap().generation, latest + n);
+        assert_eq!(
+            publisher.publish(&numbered(7)).unwrap().generation,
+            latest + n
+        );
     }
+}
+
+/// On a tmpfs of 4 MiB: small tables fit into both banks, then large ones do not.
+fn filling_writer(path: &Path) -> ! {
+    let (mut publisher, _) = Publisher::open_or_create(path).unwrap();
+    let mut worker = TablesReader::open(path).unwrap().worker().unwrap();
+    publisher.publish(&numbered(1)).unwrap();
+    worker.snapshot();
+    let mut large = numbered(2);
+    large.routes.extend((0..200_000u32).map(|n| Route {
+        prefix: n.wrapping_mul(0x9e37_79b1).to_be_bytes().into(),
+        len: 26,
+        adjacency: 1,
+    }));
+    let error = publisher.publish(&large).expect_err("no room for this");
+    println!("{error}");
+    check(worker.snapshot());
+    println!("{}", worker.snapshot().generation());
+    publisher.publish(&numbered(3)).unwrap();
+    check(worker.snapshot());
+    println!("{}", worker.snapshot().generation());
+    std::process::exit(0)
+}
+
+/// A mapping would end with SIGBUS where a `pwrite` fails. The mount is in a namespace that ends with its process.
+fn a_full_tmpfs_is_an_error_and_readers_go_on(path: &Path) {
+    let dir = path.parent().expect("a directory");
+    let script = r#"mount -t tmpfs -o size=4m tmpfs "$1" && exec "$2" "$1/tables""#;
+    // Root needs no user namespace, and may not be given one.
+    let user: &[&str] = if rustix::process::geteuid().is_root() {
+        &[]
+    } else {
+        &["--user", "--map-root-user"]
+    };
+    let output = Command::new("unshare")
+        .args(user)
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .args([dir, &std::env::current_exe().unwrap()])
+        .env("TWEED_ROLE", "filler")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<_> = said.lines().collect();
+    let [error, held, after] = lines[..] else {
+        panic!("{output:?}");
+    };
+    assert!(
+        error.contains("No space left") && error.contains("its tmpfs must have room"),
+        "{error}"
+    );
+    assert_eq!((held, after), ("1", "2"));
 }

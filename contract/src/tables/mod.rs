@@ -6,7 +6,10 @@
 
 #![cfg_attr(
     all(loom, test),
-    allow(dead_code, reason = "loom runs `publish` alone: its atomics do not live in a file")
+    allow(
+        dead_code,
+        reason = "loom runs `publish` alone: its atomics do not live in a file"
+    )
 )]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,7 +21,10 @@ mod compile;
 mod dump;
 mod fib;
 mod layout;
+#[cfg(not(all(loom, test)))]
+mod lock;
 mod lpm;
+mod owned;
 mod publish;
 #[cfg(not(all(loom, test)))]
 mod reader;
@@ -28,10 +34,11 @@ mod segment;
 #[cfg(not(all(loom, test)))]
 mod writer;
 
-pub use compile::{OwnedFib, TablesError};
+pub use compile::TablesError;
 pub use dump::Mangled;
 pub use fib::{AdjacencyMeta, Fib, FibPort};
 pub use layout::{ABI, FibNode};
+pub use owned::OwnedFib;
 pub use publish::{Busy, MAX_READERS};
 #[cfg(not(all(loom, test)))]
 pub use reader::{TablesReader, WorkerTables};

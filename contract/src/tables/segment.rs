@@ -1,4 +1,4 @@
-//! The file: created, checked, mapped, locked.
+//! The file: created, checked, mapped.
 //!
 //! # Safety
 //! A process maps two ranges of the file. The front (header and handover) is viewed as atomics, for anybody may write them
@@ -8,10 +8,7 @@
 //!
 //! The file's length is checked before it is mapped. Out of scope: whoever may write to the file (0600: our own user) and
 //! truncates it, or breaks the protocol, can end its readers or show them a bank that changes.
-#![expect(
-    unsafe_code,
-    reason = "views a mapped file, and asks fcntl for locks that no crate wraps"
-)]
+#![expect(unsafe_code, reason = "views a mapped file")]
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -26,6 +23,7 @@ use zerocopy::IntoBytes;
 
 use super::fib::Fib;
 use super::layout::{ABI, Bank, MAGIC};
+use super::lock::{is_locked, try_lock};
 use super::publish::{Handover, MAX_READERS};
 
 /// Why a tables segment cannot be used.
@@ -288,38 +286,30 @@ impl WriterLock {
     }
 }
 
-/// A write lock on one byte, owned by the open file (`F_OFD_SETLK`, fcntl(2), Linux 3.15): unlike a process-wide record lock
-/// it is not lost when some other descriptor of the file is closed, and threads of one process exclude each other.
-fn try_lock(file: &File, byte: i64) -> io::Result<bool> {
-    let lock = flock(byte);
-    // SAFETY: an open descriptor, and a lock that outlives the call.
-    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) };
-    match result {
-        0 => Ok(true),
-        _ => match io::Error::last_os_error() {
-            held if matches!(held.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
-            other => Err(other),
-        },
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Whether another open file has a lock on the byte.
-fn is_locked(file: &File, byte: i64) -> io::Result<bool> {
-    let mut lock = flock(byte);
-    // SAFETY: an open descriptor, and a lock that the kernel may write to during the call.
-    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) };
-    match result {
-        0 => Ok(lock.l_type != libc::F_UNLCK as libc::c_short),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-fn flock(byte: i64) -> libc::flock {
-    libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: byte,
-        l_len: 1,
-        l_pid: 0, // must be, for OFD locks
+    /// The file's outline in ABI 1, as `layout` has the banks' insides. When this fails, bump `ABI` and write the new numbers.
+    #[test]
+    #[cfg_attr(miri, ignore = "has a smaller layout")]
+    fn the_outline_is_that_of_its_abi_number() {
+        use std::mem::offset_of;
+        let outline = [
+            offset_of!(Front, magic),
+            offset_of!(Front, abi),
+            offset_of!(Front, len),
+            offset_of!(Front, writer),
+            offset_of!(Front, handover),
+            Handover::line_offset(0),
+            Handover::line_offset(MAX_READERS),
+            size_of::<Front>(),
+            BANKS,
+            LEN,
+        ];
+        assert_eq!(
+            (ABI, outline),
+            (1, [0, 8, 16, 24, 4096, 64, 4160, 12288, 65536, 1087971328])
+        );
     }
 }

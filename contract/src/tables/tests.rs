@@ -19,11 +19,22 @@ fn mac(last: u8) -> Mac {
 }
 
 fn port(name: &str, kind: PortKind) -> Port {
-    Port { name: name.into(), kind, mode: BindMode::Copy, mtu: 1500, mac: mac(7), peer_mac: mac(8) }
+    Port {
+        name: name.into(),
+        kind,
+        mode: BindMode::Copy,
+        mtu: 1500,
+        mac: mac(7),
+        peer_mac: mac(8),
+    }
 }
 
 fn route(prefix: &str, len: u8, adjacency: u16) -> Route {
-    Route { prefix: prefix.parse().unwrap(), len, adjacency }
+    Route {
+        prefix: prefix.parse().unwrap(),
+        len,
+        adjacency,
+    }
 }
 
 /// A node with everything that tables can say.
@@ -48,15 +59,26 @@ fn sample() -> Tables {
             gateway_ip4: Ipv4Addr::new(10, 244, 1, 1),
             gateway_ip6: "fd00:1::1".parse().unwrap(),
         },
-        ports: vec![port("eth0", PortKind::Underlay), port("tweed0x", PortKind::Uplink)],
+        ports: vec![
+            port("eth0", PortKind::Underlay),
+            port("tweed0x", PortKind::Uplink),
+        ],
         adjacencies: vec![
             Adjacency::Empty,
-            Adjacency::Local { port: 1, dst: mac(5), src: mac(6) },
+            Adjacency::Local {
+                port: 1,
+                dst: mac(5),
+                src: mac(6),
+            },
             peer("192.168.77.1", "192.168.77.2"),
             Adjacency::Empty,
-            Adjacency::Unresolved { peer: "192.168.77.3".parse().unwrap() },
+            Adjacency::Unresolved {
+                peer: "192.168.77.3".parse().unwrap(),
+            },
             peer("fd77::1", "fd77::2"),
-            Adjacency::Unresolved { peer: "fd77::3".parse().unwrap() },
+            Adjacency::Unresolved {
+                peer: "fd77::3".parse().unwrap(),
+            },
         ],
         routes: vec![
             route("10.244.1.0", 24, 1),
@@ -74,7 +96,10 @@ fn what_is_published_is_read() {
     let (_dir, path) = dir();
     let (mut publisher, origin) = Publisher::open_or_create(&path).unwrap();
     assert_eq!(origin, Origin::Created);
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let mut reader = TablesReader::open(&path).unwrap();
     let mut worker = reader.worker().unwrap();
     assert_eq!(worker.snapshot().tables().unwrap(), Tables::default());
@@ -91,12 +116,18 @@ fn what_is_published_is_read() {
 #[test]
 fn the_packet_path_finds_what_it_needs() {
     let fib = OwnedFib::new(&sample()).unwrap();
-    assert_eq!([1, 2, 3, 4].map(|subnet| fib.lookup4([10, 244, subnet, 9])), [1, 2, 0, 4]);
+    assert_eq!(
+        [1, 2, 3, 4].map(|subnet| fib.lookup4([10, 244, subnet, 9])),
+        [1, 2, 0, 4]
+    );
     let inner6 = |net| fib.lookup6(Ipv6Addr::new(0xfd00, net, 0, 0, 0, 0, 0, 9).octets());
     assert_eq!([1, 2, 5, 6].map(inner6), [1, 0, 5, 6]);
 
     let meta = fib.meta(2);
-    assert_eq!((meta.kind, meta.port, meta.mtu), (AdjacencyKind::Vxlan4, 0, 1450));
+    assert_eq!(
+        (meta.kind, meta.port, meta.mtu),
+        (AdjacencyKind::Vxlan4, 0, 1450)
+    );
     assert!(meta.is_peer4([192, 168, 77, 2]) && !meta.is_peer4([192, 168, 77, 3]));
     assert!(fib.meta(4).is_peer4([192, 168, 77, 3]));
     assert!(!fib.meta(0).is_peer4([0; 4]) && !fib.meta(1).is_peer4([0; 4]));
@@ -104,14 +135,26 @@ fn the_packet_path_finds_what_it_needs() {
     assert!(fib.is_peer6(5, vtep6(2)) && fib.is_peer6(6, vtep6(3)) && !fib.is_peer6(5, vtep6(3)));
     // The IPv4 peer's address in the place of an IPv6 one is no IPv6 peer.
     assert!(!fib.is_peer6(4, Ipv6Addr::from(0xc0a8_4d03).octets()) && !fib.is_peer6(1, [0; 16]));
-    assert_eq!([2, 3, 4].map(|last| fib.is_vtep4([192, 168, 77, last])), [true, true, false]);
-    assert_eq!([2, 3, 4].map(|last| fib.is_vtep6(vtep6(last))), [true, true, false]);
+    assert_eq!(
+        [2, 3, 4].map(|last| fib.is_vtep4([192, 168, 77, last])),
+        [true, true, false]
+    );
+    assert_eq!(
+        [2, 3, 4].map(|last| fib.is_vtep6(vtep6(last))),
+        [true, true, false]
+    );
 
     assert_eq!(fib.port(0).kind, Some(PortKind::Underlay));
-    assert_eq!((fib.port(1).mtu, fib.port(1).mac, fib.port(1).peer_mac), (1500, mac(7), mac(8)));
+    assert_eq!(
+        (fib.port(1).mtu, fib.port(1).mac, fib.port(1).peer_mac),
+        (1500, mac(7), mac(8))
+    );
     assert_eq!((fib.port(2).kind, fib.port(255).kind), (None, None));
     let node = fib.node();
-    assert_eq!((node.vtep_ip4, node.vni, node.tunnel_dport.get()), ([192, 168, 77, 1], [0xab, 0xcd, 0xef], 8472));
+    assert_eq!(
+        (node.vtep_ip4, node.vni, node.tunnel_dport.get()),
+        ([192, 168, 77, 1], [0xab, 0xcd, 0xef], 8472)
+    );
 }
 
 #[test]
@@ -164,7 +207,10 @@ fn there_is_one_writer_and_its_successor_goes_on() {
     publisher.publish(&sample()).unwrap();
     let mut worker = TablesReader::open(&path).unwrap().worker().unwrap();
     assert_eq!(worker.snapshot().generation(), 1);
-    assert!(matches!(Publisher::open_or_create(&path), Err(SegmentError::Taken { .. })));
+    assert!(matches!(
+        Publisher::open_or_create(&path),
+        Err(SegmentError::Taken { .. })
+    ));
     drop(publisher);
     let (mut publisher, origin) = Publisher::open_or_create(&path).unwrap();
     assert_eq!(origin, Origin::Continued { generation: 1 });
@@ -179,7 +225,10 @@ fn readers_are_counted() {
     let (_publisher, _) = Publisher::open_or_create(&path).unwrap();
     let reader = TablesReader::open(&path).unwrap();
     let mut workers: Vec<_> = (2..MAX_READERS).map(|_| reader.worker().unwrap()).collect();
-    assert!(matches!(reader.worker(), Err(SegmentError::TooManyReaders { .. })));
+    assert!(matches!(
+        reader.worker(),
+        Err(SegmentError::TooManyReaders { .. })
+    ));
     workers.pop();
     reader.worker().unwrap();
 }
@@ -189,9 +238,15 @@ fn a_foreign_file_is_refused_by_readers_and_replaced_by_the_writer() {
     type Spoil = fn(&std::fs::File);
     let spoils: [(Spoil, &str); 5] = [
         (|file| file.write_all_at(b"something", 0).unwrap(), "magic"),
-        (|file| file.write_all_at(&7u64.to_ne_bytes(), 8).unwrap(), "ABI 7"),
+        (
+            |file| file.write_all_at(&7u64.to_ne_bytes(), 8).unwrap(),
+            "ABI 7",
+        ),
         (|file| file.set_len(0).unwrap(), "0 bytes"),
-        (|file| file.set_len(file.metadata().unwrap().len() - 1).unwrap(), "bytes, not"),
+        (
+            |file| file.set_len(file.metadata().unwrap().len() - 1).unwrap(),
+            "bytes, not",
+        ),
         (|file| file.set_len(100_000).unwrap(), "100000 bytes, not"),
     ];
     for (spoil, found) in spoils {
@@ -201,13 +256,27 @@ fn a_foreign_file_is_refused_by_readers_and_replaced_by_the_writer() {
         drop(publisher);
         assert!(!reader.is_replaced());
         spoil(&OpenOptions::new().write(true).open(&path).unwrap());
-        let refused = TablesReader::open(&path).err().expect("refused").to_string();
-        assert!(refused.contains(found) && refused.contains("same version"), "{refused}");
+        let refused = TablesReader::open(&path)
+            .err()
+            .expect("refused")
+            .to_string();
+        assert!(
+            refused.contains(found) && refused.contains("same version"),
+            "{refused}"
+        );
         let (mut publisher, origin) = Publisher::open_or_create(&path).unwrap();
-        assert!(matches!(&origin, Origin::Replaced { reason } if reason.contains(found)), "{origin:?}");
+        assert!(
+            matches!(&origin, Origin::Replaced { reason } if reason.contains(found)),
+            "{origin:?}"
+        );
         assert!(reader.is_replaced());
         publisher.publish(&sample()).unwrap();
-        assert_eq!(TablesReader::open(&path).unwrap().read(|fib| fib.tables().unwrap()), sample());
+        assert_eq!(
+            TablesReader::open(&path)
+                .unwrap()
+                .read(|fib| fib.tables().unwrap()),
+            sample()
+        );
     }
 }
 
@@ -222,35 +291,68 @@ fn a_generation_that_cannot_be_is_not_counted_on_from() {
         assert_eq!(worker.snapshot().lookup4([10, 0, 0, 1]), 0);
     }
     let (_, origin) = Publisher::open_or_create(&path).unwrap();
-    assert_eq!(origin, Origin::Replaced { reason: format!("generation {}", u64::MAX) });
+    assert_eq!(
+        origin,
+        Origin::Replaced {
+            reason: format!("generation {}", u64::MAX)
+        }
+    );
 }
 
 #[test]
-fn no_segment_no_directory_and_no_room_are_told_apart() {
+fn no_segment_and_no_directory_are_told_apart() {
     let (dir, path) = dir();
     let absent = TablesReader::open(&path).err().expect("absent").to_string();
     assert!(absent.contains("is tweed-control running"), "{absent}");
     let nowhere = dir.path().join("nowhere/tables");
-    let refused = Publisher::open_or_create(&nowhere).err().expect("refused").to_string();
-    assert!(refused.contains("nowhere") && refused.contains("run_dir"), "{refused}");
+    let refused = Publisher::open_or_create(&nowhere)
+        .err()
+        .expect("refused")
+        .to_string();
+    assert!(
+        refused.contains("nowhere") && refused.contains("run_dir"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn tables_that_contradict_themselves_are_refused_by_name() {
-    let refused = |change: fn(&mut Tables)| {
+    type Change = fn(&mut Tables);
+    let refused = |change: Change| {
         let mut tables = sample();
         change(&mut tables);
         OwnedFib::new(&tables).err().expect("refused").to_string()
     };
-    let cases: [(fn(&mut Tables), &str); 13] = [
+    let cases: [(Change, &str); 13] = [
         (|t| t.node.vni = 1 << 24, "the VNI is 16777216"),
-        (|t| t.ports[1].name = "sixteen-bytes-ab".into(), "port 1 is named \"sixteen-bytes-ab\""),
+        (
+            |t| t.ports[1].name = "sixteen-bytes-ab".into(),
+            "port 1 is named \"sixteen-bytes-ab\"",
+        ),
         (|t| t.ports[0].name = String::new(), "port 0 is named \"\""),
-        (|t| t.ports[1].name = "eth0".into(), "ports 0 and 1 are both eth0"),
+        (
+            |t| t.ports[1].name = "eth0".into(),
+            "ports 0 and 1 are both eth0",
+        ),
         (|t| t.ports.resize(65, port("p", PortKind::Pod)), "65 ports"),
-        (|t| t.adjacencies.resize(65_537, Adjacency::Empty), "65537 adjacencies"),
-        (|t| t.adjacencies[0] = t.adjacencies[4].clone(), "adjacency 0 is Unresolved"),
-        (|t| t.adjacencies[1] = Adjacency::Local { port: 2, dst: mac(1), src: mac(1) }, "adjacency 1 sends by port 2"),
+        (
+            |t| t.adjacencies.resize(65_537, Adjacency::Empty),
+            "65537 adjacencies",
+        ),
+        (
+            |t| t.adjacencies[0] = t.adjacencies[4].clone(),
+            "adjacency 0 is Unresolved",
+        ),
+        (
+            |t| {
+                t.adjacencies[1] = Adjacency::Local {
+                    port: 2,
+                    dst: mac(1),
+                    src: mac(1),
+                }
+            },
+            "adjacency 1 sends by port 2",
+        ),
         (
             |t| {
                 if let Adjacency::Vxlan { src, .. } = &mut t.adjacencies[2] {
@@ -260,11 +362,21 @@ fn tables_that_contradict_themselves_are_refused_by_name() {
             "adjacency 2 tunnels from fd77::1 to 192.168.77.2",
         ),
         (
-            |t| t.adjacencies[4] = Adjacency::Unresolved { peer: Ipv4Addr::UNSPECIFIED.into() },
+            |t| {
+                t.adjacencies[4] = Adjacency::Unresolved {
+                    peer: Ipv4Addr::UNSPECIFIED.into(),
+                }
+            },
             "adjacency 4 is a node at 0.0.0.0",
         ),
-        (|t| t.routes[0].adjacency = 7, "route 10.244.1.0/24 leads to adjacency 7, but there are 7"),
-        (|t| t.routes[0].len = 33, "route 10.244.1.0/33: the prefix length is at most 32"),
+        (
+            |t| t.routes[0].adjacency = 7,
+            "route 10.244.1.0/24 leads to adjacency 7, but there are 7",
+        ),
+        (
+            |t| t.routes[0].len = 33,
+            "route 10.244.1.0/33: the prefix length is at most 32",
+        ),
         (|t| t.routes[3].len = 129, "at most 128"),
     ];
     for (change, message) in cases {
@@ -280,18 +392,35 @@ fn tables_that_are_refused_change_nothing() {
     publisher.publish(&sample()).unwrap();
     let mut wrong = sample();
     wrong.node.vni = u32::MAX;
-    assert!(matches!(publisher.publish(&wrong), Err(PublishError::Tables(TablesError::Vni { vni: u32::MAX }))));
-    assert_eq!((publisher.generation(), publisher.tables().unwrap()), (1, sample()));
+    assert!(matches!(
+        publisher.publish(&wrong),
+        Err(PublishError::Tables(TablesError::Vni { vni: u32::MAX }))
+    ));
+    assert_eq!(
+        (publisher.generation(), publisher.tables().unwrap()),
+        (1, sample())
+    );
 }
 
 /// Everything that reads a bank, on a bank that says anything.
 fn exercise(fib: &Fib, addresses: &[[u8; 16]]) {
     for address in addresses {
         let [a, b, c, d, e, f, ..] = *address;
-        for adjacency in [fib.lookup4([a, b, c, d]), fib.lookup6(*address), u16::from_ne_bytes([e, f])] {
+        for adjacency in [
+            fib.lookup4([a, b, c, d]),
+            fib.lookup6(*address),
+            u16::from_ne_bytes([e, f]),
+        ] {
             let meta = fib.meta(adjacency);
-            std::hint::black_box((meta.is_peer4([a, b, c, d]), fib.is_peer6(adjacency, *address)));
-            std::hint::black_box((fib.port(meta.port), *fib.rewrite4(adjacency), *fib.head(adjacency)));
+            std::hint::black_box((
+                meta.is_peer4([a, b, c, d]),
+                fib.is_peer6(adjacency, *address),
+            ));
+            std::hint::black_box((
+                fib.port(meta.port),
+                *fib.rewrite4(adjacency),
+                *fib.head(adjacency),
+            ));
             std::hint::black_box(fib.adjacency(adjacency));
         }
         std::hint::black_box((fib.is_vtep4([a, b, c, d]), fib.is_vtep6(*address)));

@@ -21,7 +21,7 @@ pub struct Publisher {
     _lock: WriterLock,
 }
 
-/// What [`Publisher::open`] found. Worth a line in the log.
+/// What [`Publisher::open_or_create`] found. Worth a line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// There was no segment.

@@ -106,6 +106,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 128 }))]
 
     #[test]
+    #[cfg_attr(miri, ignore = "too slow, and without unsafe code")]
     fn ipv4_is_a_linear_scan(prefixes in prefixes(address4()), addresses in proptest::collection::vec(address4(), 50)) {
         let lpm = Lpm::new(&prefixes);
         for address in addresses {
@@ -118,6 +119,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too slow, and without unsafe code")]
     fn ipv6_is_a_linear_scan(prefixes in prefixes(address6()), addresses in proptest::collection::vec(address6(), 50)) {
         let lpm = Lpm::new(&prefixes);
         for address in addresses {
@@ -193,7 +195,7 @@ pub fn splitmix(state: &mut u64) -> u64 {
 
 /// A scan of a million routes for each address takes too long, so here it is one map for each length.
 #[test]
-#[cfg(not(miri))]
+#[cfg_attr(miri, ignore = "too slow, and without unsafe code")]
 fn a_million_routes_of_all_lengths() {
     let mut state = 1;
     let prefixes: Vec<_> = (0..1_000_000)
@@ -223,7 +225,7 @@ fn a_million_routes_of_all_lengths() {
 }
 
 #[test]
-#[cfg(not(miri))]
+#[cfg_attr(miri, ignore = "too slow, and without unsafe code")]
 fn a_hundred_thousand_random_subnets_and_a_million_ordered_ones_are_small() {
     let mut state = 2;
     let random: Vec<_> = (0..100_000)
