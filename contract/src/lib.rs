@@ -2,11 +2,11 @@
 //! processes share, and the configuration file they have in common. No sockets, no threads. `control` and `dataplane`
 //! both depend on this crate and never on each other.
 
-/// `node.toml`, one file for both daemons.
+// `node.toml`, one file for both daemons.
 pub mod config;
-/// What the dataplane observed: counters and states in shared memory.
+// What the dataplane observed: counters and states in shared memory.
 pub mod stats;
-/// What control desires: ports, adjacencies and routes in shared memory.
+// What control desires: ports, adjacencies and routes in shared memory.
 pub mod tables;
-/// Headers between nodes.
+// Headers between nodes.
 pub mod wire;

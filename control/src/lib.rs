@@ -2,21 +2,21 @@
 
 #![forbid(unsafe_code)]
 
-/// From leases, next hops and devices to the engine's tables.
+// From leases, next hops and devices to the engine's tables.
 pub mod compile;
-/// Which node owns which pod subnet, and how packets reach it.
+// Which node owns which pod subnet, and how packets reach it.
 pub mod lease;
-/// The kernel's devices, addresses, routes and neighbours.
+// The kernel's devices, addresses, routes and neighbours.
 pub mod netlink;
-/// The loop that joins everything.
+// The loop that joins everything.
 pub mod reconcile;
-/// Replacing a small file atomically and durably.
+// Replacing a small file atomically and durably.
 pub mod replace;
-/// Which adjacency slot belongs to which peer.
+// Which adjacency slot belongs to which peer.
 pub mod slots;
-/// What survives a restart: the VTEP MAC and the last subnet.
+// What survives a restart: the VTEP MAC and the last subnet.
 pub mod state;
-/// `control.json`: what control knows.
+// `control.json`: what control knows.
 pub mod status;
-/// `subnet.env`, which the CNI plugin reads.
+// `subnet.env`, which the CNI plugin reads.
 pub mod subnet_env;

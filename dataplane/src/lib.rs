@@ -21,11 +21,11 @@
 
 mod answer;
 mod budget;
-/// The time stamp counter.
+// The time stamp counter.
 pub mod clock;
 mod decap;
 mod encap;
-/// The main thread: opens and closes what the tables name, and tells the workers.
+// The main thread: opens and closes what the tables name, and tells the workers.
 pub mod engine;
 mod icmp;
 mod inner;
@@ -38,7 +38,7 @@ mod turn;
 mod verdict;
 mod wake;
 mod worker;
-/// The AF_XDP layer.
+// The AF_XDP layer.
 pub mod xsk;
 
 pub use answer::Answerer;

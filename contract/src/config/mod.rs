@@ -1,6 +1,6 @@
 //! `node.toml`: one file for both daemons.
 //!
-//! Two stages, after ripgrep: [`Raw`](raw::Raw) mirrors the file and rejects unknown keys; [`Config`] is what the daemons
+//! Two stages, after ripgrep: `Raw` mirrors the file and rejects unknown keys; [`Config`] is what the daemons
 //! believe. A value that exists here is valid: it was checked once, and the error named the key as typed and the range.
 
 mod raw;

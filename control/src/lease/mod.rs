@@ -1,8 +1,8 @@
 //! Leases: which node owns which pod subnet, and how packets reach it.
 //!
-//! A source (flannel's keys in etcd, or one file) is followed and published as a [`View`](crate::lease::View): the whole cluster as it is
+//! A source (flannel's keys in etcd, or one file) is followed and published as a [`View`]: the whole cluster as it is
 //! now, never a difference. Whoever reads it compiles the whole again and compares by value, so a lost or doubled
-//! event costs nothing. Everything in a [`Cluster`](crate::lease::Cluster) was parsed at the edge and is valid; what was not is in
+//! event costs nothing. Everything in a [`Cluster`] was parsed at the edge and is valid; what was not is in
 //! [`skipped`](crate::lease::Cluster::skipped) with its reason.
 //!
 //! The facts are flannel's: `pkg/subnet` and `pkg/lease` of flannel-io/flannel.

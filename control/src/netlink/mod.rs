@@ -4,23 +4,23 @@
 //! asked for, but for the next hops ([`next_hop`]): thousands of peers must not mean thousands of questions per event.
 
 pub mod error;
-/// Multicast notifications.
+// Multicast notifications.
 pub mod events;
-/// Devices.
+// Devices.
 pub mod link;
-/// Neighbour entries.
+// Neighbour entries.
 pub mod neighbour;
-/// The underlay path to each peer.
+// The underlay path to each peer.
 pub mod next_hop;
-/// Device features.
+// Device features.
 pub mod offload;
-/// Routes and route lookups.
+// Routes and route lookups.
 pub mod route;
-/// `/proc/sys`.
+// `/proc/sys`.
 pub mod sysctl;
-/// The device that carries the tunnel.
+// The device that carries the tunnel.
 pub mod underlay;
-/// The veth pair between the host's stack and the engine.
+// The veth pair between the host's stack and the engine.
 pub mod uplink;
 
 use std::io;

@@ -18,37 +18,37 @@
 //! Our own layer because forwarding in place needs frames whose start moves and one region under several sockets.
 //! Source: <https://docs.kernel.org/networking/af_xdp.html>; the verbs are libxdp's.
 
-/// What the kernel takes that rustix has no name for.
+// What the kernel takes that rustix has no name for.
 mod abi;
-/// Sockets on queues: options, the order of the calls, errors.
+// Sockets on queues: options, the order of the calls, errors.
 mod bind;
-/// Frames handled together.
+// Frames handled together.
 mod burst;
-/// What the kernel knows of a device.
+// What the kernel knows of a device.
 mod device;
-/// Why a socket cannot be opened.
+// Why a socket cannot be opened.
 mod error;
-/// A chunk that is ours.
+// A chunk that is ours.
 mod frame;
-/// The other half of rings in plain memory.
+// The other half of rings in plain memory.
 mod kernel_side;
-/// Free frames.
+// Free frames.
 mod pool;
-/// The XDP program: ours, or pass.
+// The XDP program: ours, or pass.
 mod program;
-/// The bytes of a UMEM.
+// The bytes of a UMEM.
 mod region;
-/// One ring.
+// One ring.
 mod ring;
-/// Ring memory.
+// Ring memory.
 mod shared;
-/// The four rings of a port.
+// The four rings of a port.
 mod socket;
-/// Atomics and cells, loom's or std's.
+// Atomics and cells, loom's or std's.
 mod sync;
-/// Who has which chunk.
+// Who has which chunk.
 mod umem;
-/// The system calls of a socket.
+// The system calls of a socket.
 mod wakeup;
 
 pub use bind::{Binding, Bound};

@@ -20,7 +20,7 @@ pub const SCHEMA: u32 = 1;
 /// Everything there is to see.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// [`SCHEMA`].
+    /// Version of this object: 1.
     pub schema: u32,
     /// The engine's process.
     pub engine: Engine,
