@@ -1,7 +1,8 @@
 //! The way back, from a bank to values: for a control that starts again, for those who look, for tests.
 //!
 //! Routes come back as the fewest prefixes that say the same, not as those that were given. The bytes are input: what cannot
-//! have been published is refused, and the walk visits no more runs than a bank has room for, so circles end.
+//! have been published is refused. A trie is a tree: a node that two values lead to is refused, so circles end, and a few
+//! mangled words do not become millions of routes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +12,7 @@ use zerocopy::transmute;
 use super::compile::is_device_name;
 use super::fib::Fib;
 use super::layout::{LPM_LINES, Line, Trie};
-use super::lpm::{self, NODE, VALUES};
+use super::lpm::{self, NODE};
 use super::rewrite::{AdjacencyKind, Halves, PEER6, Rewrite6};
 use super::{Adjacency, MAX_ADJACENCIES, MAX_PORTS, Node, Port, PortKind, Route, Tables};
 use crate::config::BindMode;
@@ -168,8 +169,7 @@ impl Fib {
         let used = (self.0.head.lpm_lines as usize).min(LPM_LINES);
         let mut walk = Walk {
             lines: &self.0.lpm,
-            used,
-            budget: 16 * used,
+            seen: vec![false; used],
             bits,
             run: (0, 0),
             routes,
@@ -185,10 +185,8 @@ impl Fib {
 /// Visits the runs of a trie in order of address and joins those that say the same.
 struct Walk<'a> {
     lines: &'a [Line; LPM_LINES],
-    /// Lines that a value may name.
-    used: usize,
-    /// Words left to visit: the lines in use have no more.
-    budget: usize,
+    /// The lines that a value may name, and whether one has.
+    seen: Vec<bool>,
     /// Of an address: 32 or 128.
     bits: u8,
     /// Where the current run started, the address's first bit on top, and its value.
@@ -206,23 +204,16 @@ impl Walk<'_> {
             return Ok(());
         }
         let node = (value & !NODE) as usize;
-        if node >= self.used || depth >= self.bits {
-            return Err(Mangled(format!(
-                "trie node {node} of {} at depth {depth}",
-                self.used
-            )));
+        let mangled = |what| Err(Mangled(format!("trie node {node} at depth {depth} {what}")));
+        match self.seen.get_mut(node) {
+            _ if depth >= self.bits => return mangled("is below the last bit of an address"),
+            None => return mangled("is not among the lines in use"),
+            Some(true) => return mangled("is there already"),
+            Some(seen) => *seen = true,
         }
-        self.spend(VALUES + 1)?;
         for (slot, value) in lpm::runs(self.lines, value) {
-            self.spend(1)?;
             self.value(start | u128::from(slot) << (120 - depth), depth + 8, value)?;
         }
-        Ok(())
-    }
-
-    fn spend(&mut self, words: usize) -> Result<(), Mangled> {
-        let left = self.budget.checked_sub(words);
-        self.budget = left.ok_or_else(|| Mangled("a trie without end".into()))?;
         Ok(())
     }
 

@@ -402,6 +402,18 @@ fn tables_that_are_refused_change_nothing() {
     );
 }
 
+/// One mangled word for each /16 would be 65,536 times the routes of one: gigabytes. Found by fuzzing.
+#[test]
+fn a_node_that_two_values_lead_to_is_refused() {
+    let mut fib = OwnedFib::new(&sample()).unwrap();
+    assert_eq!(fib.tables().unwrap(), sample());
+    // The root's slots of 10.244.0.0/16 and of the next.
+    let slot = std::mem::offset_of!(layout::Bank, roots) + 4 * 0x0af4;
+    fib.bytes_mut().copy_within(slot..slot + 4, slot + 4);
+    let refused = fib.tables().unwrap_err().to_string();
+    assert!(refused.contains("trie node") && refused.contains("is there already"), "{refused}");
+}
+
 /// Everything that reads a bank, on a bank that says anything.
 fn exercise(fib: &Fib, addresses: &[[u8; 16]]) {
     for address in addresses {
