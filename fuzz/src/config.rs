@@ -27,6 +27,12 @@ fn check_ranges(config: &Config) {
     let umem = u64::from(engine.frames) * u64::from(engine.chunk_size);
     assert!(umem <= u64::from(u32::MAX), "a UMEM of {umem} bytes");
     assert!((1..=14).contains(&config.overlay.device.len()));
+    let mut names = config
+        .underlay
+        .interface
+        .iter()
+        .chain([&config.overlay.device]);
+    assert!(names.all(|name| !name.contains(['/', ':', '\0', ' ', '\n'])));
     assert!(config.overlay.mtu.is_none_or(|mtu| mtu >= 576));
     assert!(config.lease.renew_margin_s < config.lease.ttl_s);
     assert!(!config.etcd.endpoints.is_empty() && !config.etcd.prefix.ends_with('/'));

@@ -123,7 +123,7 @@ fn within(key: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> Result
 
 /// Kernel rule (`dev_valid_name`): 1 to 15 bytes, no slash, no white space, not `.` or `..`.
 fn device_name(key: &str, name: &str, longest: usize) -> Result<String, ConfigError> {
-    let bad = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    let bad = |c: char| c == '/' || c == ':' || c == '\0' || c.is_whitespace();
     if name.is_empty() || name.len() > longest || name == "." || name == ".." || name.contains(bad)
     {
         return refuse(
@@ -319,7 +319,9 @@ impl TryFrom<RawDataplane> for Dataplane {
             );
         }
         // Two ports at two rings each: with less, one busy port could starve the other of chunks.
-        let frames = within("dataplane.frames", raw.frames, 4 * ring_size..=1 << 20)?;
+        // A UMEM ends before 4 GiB (`Umem::map`).
+        let most = (u32::MAX / raw.chunk_size).min(1 << 20);
+        let frames = within("dataplane.frames", raw.frames, 4 * ring_size..=most)?;
         let idle = match raw.idle.as_str() {
             "spin" => Idle::Spin,
             "adaptive" => Idle::Adaptive {

@@ -73,6 +73,10 @@ fn values_out_of_range_name_key_and_range() {
         "dataplane.frames is 10; it must be from 8192",
     );
     refused("[dataplane]\nchunk_size = 1000\n", "2048 or 4096");
+    refused(
+        "[dataplane]\nchunk_size = 4096\nframes = 1048576\n",
+        "dataplane.frames is 1048576; it must be from 8192 to 1048575",
+    );
     refused("[dataplane]\nidle = \"nap\"\n", "\"adaptive\", \"spin\"");
     refused(
         "[overlay]\nmtu = 99\n",
@@ -82,6 +86,10 @@ fn values_out_of_range_name_key_and_range() {
     refused("[underlay]\nmode = \"fast\"\n", "\"zero-copy\"");
     refused("[underlay]\npublic_ip = \"224.0.0.1\"\n", "unicast IPv4");
     refused("[underlay]\ninterface = \"a/b\"\n", "underlay.interface");
+    refused(
+        "[underlay]\ninterface = \"a\\u0000b\"\n",
+        "underlay.interface",
+    );
     refused("[lease]\nrenew_margin_s = 86400\n", "from 1 to 86399");
     refused("[etcd]\nendpoints = []\n", "at least one URL");
     refused("[etcd]\nendpoints = [\"127.0.0.1\"]\n", "http://");
