@@ -1,4 +1,4 @@
-//! The main thread. It starts the workers, then looks ten times a second: are there new tables, does the set of ports that
+//! The main thread. It starts the workers, then looks twenty times a second: are there new tables, does the set of ports that
 //! they name differ from the ports that are open, is it time to stop? It opens and closes devices and hands their rings to
 //! the workers; it never touches a packet.
 //!

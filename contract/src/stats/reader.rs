@@ -28,7 +28,7 @@ pub struct Snapshot {
     pub pid: u32,
     /// CLOCK_REALTIME of its start, nanoseconds.
     pub started_ns: u64,
-    /// Age of the main thread's last heartbeat, nanoseconds. It beats ten times a second.
+    /// Age of the main thread's last heartbeat, nanoseconds. It beats some twenty times a second.
     pub silent_ns: u64,
     /// TSC cycles per second.
     pub tsc_hz: u64,

@@ -8,7 +8,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::control::ControlStatus;
 
-/// The main thread beats ten times a second or more; three seconds without a beat are no accident, even where a machine
+/// The main thread beats some twenty times a second; three seconds without a beat are no accident, even where a machine
 /// has more to do than it can.
 const SILENT_AFTER_NS: u64 = 3_000_000_000;
 
