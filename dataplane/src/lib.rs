@@ -23,6 +23,8 @@ mod answer;
 mod budget;
 // The time stamp counter.
 pub mod clock;
+/// What the processor must have.
+pub mod cpu;
 mod decap;
 mod encap;
 // The main thread: opens and closes what the tables name, and tells the workers.

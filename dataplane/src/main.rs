@@ -45,6 +45,14 @@ Logging: RUST_LOG=debug tells more. A port that cannot be opened is not fatal: t
 the log and in `tweed-perf stats`, and tries again each second.";
 
 fn main() -> ExitCode {
+    let missing = dataplane::cpu::missing();
+    if !missing.is_empty() {
+        eprintln!(
+            "tweed-dataplane: this processor lacks {}; build with RUSTFLAGS=\"-C target-cpu=native\" on it",
+            missing.join(", ")
+        );
+        return ExitCode::from(3);
+    }
     let args = Args::parse();
     let filter = EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
