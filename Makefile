@@ -57,8 +57,10 @@ loom: ## The shared-memory protocols under the model checker
 	$(LOOM) -p tweed-dataplane xsk
 
 fuzz: ## Twelve million hostile frames, and what the fuzzers ever reached; `unit` does a third of it
-	TWEED_STORM=12000000 cargo test -p tweed-dataplane --test hostile --test mangled --test replay -- --nocapture
-	cargo test -p tweed-contract -p tweed-control --test replay --test hostile
+	TWEED_STORM=12000000 cargo test -p tweed-dataplane --test hostile -- --nocapture
+	cargo test -p tweed-dataplane --test mangled --test replay
+	cargo test -p tweed-contract --test replay
+	cargo test -p tweed-control --test hostile
 
 # Needs a nightly compiler. What it finds new stays in fuzz/corpus: `cargo +nightly fuzz cmin TARGET`, then commit.
 fuzzers: ## libFuzzer for a minute on each target (FUZZ_SECONDS)
