@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Every field is an atomic word, so a shared reference to the whole is sound whatever another process stores, and every
-//! bit pattern is a value. The file is sparse: peers that never sent a packet cost no memory.
+//! bit pattern is a value. The file is sparse: workers that there are not cost no memory.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
@@ -20,7 +20,7 @@ use super::port::PORT_STATUS_WORDS;
 use crate::tables::{MAX_ADJACENCIES, MAX_PORTS};
 
 /// Version of this layout. A reader that meets another refuses. Changing any size, offset or counter order bumps it.
-pub const ABI: u64 = 1;
+pub const ABI: u64 = 2;
 /// Workers that the segment has room for.
 pub const MAX_WORKERS: usize = 32;
 /// First word of the file: "tweedsta" in ASCII.
@@ -56,6 +56,11 @@ pub(super) struct WorkerBlock {
     pub counters: SeqBlock<{ WorkerCounter::SLOTS }>,
     pub ports: [SeqBlock<PORT_WORDS>; MAX_PORTS],
     pub peers: [[AtomicU64; 4]; MAX_ADJACENCIES],
+}
+
+/// Bytes that an engine of so many workers writes.
+pub(super) const fn used(workers: usize) -> usize {
+    std::mem::offset_of!(Segment, workers) + workers * size_of::<WorkerBlock>()
 }
 
 /// Words that change together: a sequence lock with one writer.
@@ -109,7 +114,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    /// Sizes and offsets of ABI 1. When this fails, the layout changed: bump `ABI`, then write the new numbers here.
+    /// Sizes and offsets of ABI 2. When this fails, the layout changed: bump `ABI`, then write the new numbers here.
     #[test]
     fn the_layout_is_that_of_its_abi_number() {
         let layout = [
@@ -126,7 +131,7 @@ mod tests {
         ];
         assert_eq!(
             (ABI, layout),
-            (1, [4096, 16384, 192, 256, 37120, 2138112, 56, 10, 14, 24])
+            (2, [4096, 28672, 384, 256, 37120, 2138112, 56, 10, 14, 24])
         );
     }
 

@@ -2,8 +2,8 @@
 
 use crate::tables::PortKind;
 
-/// Longest error text that the segment holds, bytes; longer ones are cut.
-const ERROR_BYTES: usize = 96;
+/// Longest error text that the segment holds, bytes; longer ones are cut. The remedy stands last and must fit.
+const ERROR_BYTES: usize = 256;
 /// Words of a status: state, then the name (2), then the error text.
 pub(super) const PORT_STATUS_WORDS: usize = 6 + 2 + ERROR_BYTES / 8;
 
@@ -63,7 +63,7 @@ pub struct PortStatus {
     pub queues: u32,
     /// Device name, at most 15 bytes.
     pub name: String,
-    /// Why it failed, at most 96 bytes of it; empty when it did not.
+    /// Why it failed and what to do, at most 256 bytes of it; empty when it did not.
     pub error: String,
 }
 
@@ -135,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_status_survives_the_segment(name in "[a-z0-9.]{1,15}", error in "[ -~é]{0,90}", ifindex: u32, queues: u32) {
+        fn a_status_survives_the_segment(name in "[a-z0-9.]{1,15}", error in "[ -~é]{0,250}", ifindex: u32, queues: u32) {
             let error = error[..error.floor_char_boundary(ERROR_BYTES)].to_owned();
             let status = PortStatus {
                 state: PortState::Failed, kind: Some(PortKind::Uplink), mode: BoundMode::Copy, ifindex, queues, name, error,
@@ -152,12 +152,12 @@ mod tests {
     #[test]
     fn a_long_error_is_cut_between_characters() {
         let status = PortStatus {
-            error: "é".repeat(100),
+            error: "é".repeat(200),
             ..Default::default()
         };
         assert_eq!(
             PortStatus::from_words(&status.to_words()).error,
-            "é".repeat(48)
+            "é".repeat(128)
         );
     }
 }

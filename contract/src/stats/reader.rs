@@ -244,9 +244,10 @@ mod tests {
     fn a_restart_is_noticed_and_the_old_file_stays_readable() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("stats");
-        let _old = EngineStats::create(&path, 1, 1).unwrap();
+        let old = EngineStats::create(&path, 1, 1).unwrap();
         let reader = StatsReader::open(&path).unwrap();
         assert!(!reader.is_replaced());
+        drop(old);
         let _new = EngineStats::create(&path, 1, 1).unwrap();
         assert!(reader.is_replaced());
         assert_eq!(reader.snapshot().workers.len(), 1);

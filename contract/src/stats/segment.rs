@@ -30,13 +30,22 @@ pub enum StatsError {
     },
     /// The file cannot be made.
     #[error(
-        "cannot create the stats segment {path}: {source}; run_dir must be a directory on a tmpfs that we may write"
+        "cannot create the stats segment {path}: {source}; run_dir must be a directory on a tmpfs that we may write and that \
+         has 2 MiB for each worker"
     )]
     Create {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// An engine has it.
+    #[error(
+        "another tweed-dataplane writes the stats segment {path}; stop it, or give this one its own run_dir"
+    )]
+    Taken {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is something else, or another version's.
     #[error(

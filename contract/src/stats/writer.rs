@@ -1,13 +1,15 @@
 //! The dataplane's side: [`EngineStats`] for the main thread, one [`WorkerStats`] for each worker.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::{FallocateFlags, fallocate};
+
 use super::counters::{PortCounters, WorkerCounters};
-use super::layout::{ABI, MAGIC, MAX_WORKERS, Segment};
+use super::layout::{ABI, MAGIC, MAX_WORKERS, Segment, used};
 use super::port::PortStatus;
 use super::segment::{Mapping, StatsError};
 
@@ -15,16 +17,20 @@ use super::segment::{Mapping, StatsError};
 pub struct EngineStats {
     mapping: Arc<Mapping>,
     workers: usize,
+    /// Says that this is the engine of the run directory; ends with the process, however that ends.
+    _lock: File,
 }
 
 impl EngineStats {
     /// Makes a new, zeroed segment under this name, replacing an older one at once (rename): its readers keep the old file
-    /// and see it go stale. `workers` is at most [`MAX_WORKERS`]; `tsc_hz` is what the cycle counters count.
+    /// and see it go stale. Refuses while another engine writes one. `workers` is at most [`MAX_WORKERS`]; `tsc_hz` is what
+    /// the cycle counters count.
     pub fn create(path: &Path, workers: usize, tsc_hz: u64) -> Result<Self, StatsError> {
         assert!(
             workers <= MAX_WORKERS,
             "the configuration allows at most {MAX_WORKERS} workers"
         );
+        let lock = lock(path)?;
         let create = || -> std::io::Result<Mapping> {
             let draft = path.with_extension("new");
             let _ = std::fs::remove_file(&draft);
@@ -34,6 +40,8 @@ impl EngineStats {
                 .create_new(true)
                 .mode(0o644)
                 .open(&draft)?;
+            // What is written through the mapping must exist: on a tmpfs that is full a page more would be a SIGBUS.
+            fallocate(&file, FallocateFlags::empty(), 0, used(workers) as u64)?;
             file.set_len(size_of::<Segment>() as u64)?;
             let mapping = Mapping::new(&file, true)?;
             let header = &mapping.segment().header;
@@ -61,6 +69,7 @@ impl EngineStats {
         Ok(EngineStats {
             mapping: Arc::new(mapping),
             workers,
+            _lock: lock,
         })
     }
 
@@ -132,6 +141,27 @@ impl WorkerStats {
     }
 }
 
+/// There is one engine. The lock is a file of its own, since the segment is replaced.
+fn lock(path: &Path) -> Result<File, StatsError> {
+    let name = path.with_extension("lock");
+    let failed = |source| StatsError::Create {
+        path: name.clone(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&name)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StatsError::Taken { path: path.into() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
 /// A plain addition: with one writer there is nothing to lock.
 #[inline(always)]
 fn bump(counter: &AtomicU64, n: u64) {
@@ -144,4 +174,35 @@ fn bump(counter: &AtomicU64, n: u64) {
 fn realtime_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_second_engine_is_refused_and_disturbs_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stats");
+        let first = EngineStats::create(&path, 1, 1).unwrap();
+        let inode = std::fs::metadata(&path).unwrap().ino();
+        let message = EngineStats::create(&path, 1, 1).err().unwrap().to_string();
+        assert!(message.contains("another tweed-dataplane"), "{message}");
+        assert_eq!(std::fs::metadata(&path).unwrap().ino(), inode);
+        drop(first);
+        assert!(EngineStats::create(&path, 1, 1).is_ok());
+    }
+
+    #[test]
+    fn what_an_engine_writes_is_there_before_it_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stats");
+        let _engine = EngineStats::create(&path, 2, 1).unwrap();
+        let file = std::fs::metadata(&path).unwrap();
+        assert_eq!(file.len(), size_of::<Segment>() as u64);
+        let allocated = file.blocks() * 512;
+        assert!(allocated >= used(2) as u64, "{allocated} bytes");
+        assert!(allocated < file.len(), "{allocated} bytes");
+    }
 }
