@@ -11,7 +11,7 @@ use contract::stats::{WorkerCounter, WorkerCounters, WorkerStats};
 use contract::tables::{MAX_PORTS, PortKind, WorkerTables};
 
 use crate::answer::Answerer;
-use crate::clock::tsc;
+use crate::clock::{self, tsc};
 use crate::encap::IpIds;
 use crate::port::Port;
 use crate::turn::Turn;
@@ -20,6 +20,8 @@ use crate::xsk::{Burst, Frame, Pool, Xsk};
 /// Busy turns between two commits of the counters: a commit of two ports writes some twenty shared cache lines. After the
 /// last packet of a run the first idle turn commits at once.
 const TURNS_PER_COMMIT: u64 = 32;
+/// Idle turns between two commits of a worker that never sleeps: some milliseconds, so that its heartbeat goes on.
+const IDLE_TURNS_PER_COMMIT: u64 = 1 << 16;
 
 /// A worker and all that it owns.
 pub struct Worker {
@@ -141,7 +143,8 @@ impl Worker {
             }
         } else {
             self.counters.add(WorkerCounter::IdleCycles, cycles);
-            if self.uncommitted {
+            let turns = self.counters.count(WorkerCounter::Turns);
+            if self.uncommitted || turns.is_multiple_of(IDLE_TURNS_PER_COMMIT) {
                 self.uncommitted = false;
                 self.commit();
             }
@@ -152,6 +155,8 @@ impl Worker {
     #[inline(never)]
     pub fn commit(&mut self) {
         let in_rings = self.frames_accounted() - self.pool.len();
+        self.counters
+            .set(WorkerCounter::HeartbeatNs, clock::monotonic_ns());
         self.counters
             .set(WorkerCounter::FramesFree, self.pool.len() as u64);
         self.counters
@@ -172,8 +177,9 @@ impl Worker {
         }
     }
 
-    /// After a sleep: time passed in poll(2), neither busy nor idle.
+    /// After a sleep: time passed in poll(2), neither busy nor idle. The next idle turn says so, and which tables it found.
     pub fn slept(&mut self) {
+        self.uncommitted = true;
         let now = tsc();
         self.counters.add(WorkerCounter::Sleeps, 1);
         self.counters
