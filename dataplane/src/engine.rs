@@ -182,7 +182,7 @@ impl Engine {
         }
     }
 
-    /// The tunnel's UDP socket, on the address that the tables name. While it cannot be had, the underlay stays closed.
+    /// The tunnel's UDP socket, on the address that the tables name. While it cannot be had, the underlay is not opened.
     fn keep_slow_path(&mut self, node: &Node) {
         let address = SocketAddrV4::new(node.vtep_ip4, node.tunnel_dport);
         if node.vtep_ip4.is_unspecified()
