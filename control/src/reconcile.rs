@@ -214,20 +214,23 @@ impl Reconciler {
     }
 
     async fn pass(&mut self, view: &View, look: Look) -> Result<(), ReconcileError> {
-        if look.devices {
-            self.look_at_underlay().await?;
-        }
+        let underlay = match look.devices {
+            true => self.look_at_underlay().await,
+            false => Ok(()),
+        };
         let Some(cluster) = &view.cluster else {
-            return Ok(());
+            return underlay;
         };
         match cluster.own {
             OwnLease::Held { subnet, .. } => {
+                underlay?;
                 self.was_held = true;
                 self.serve(cluster, subnet, look).await
             }
             // A lease not yet had is no lease lost: what an earlier run published goes on until the source has spoken.
-            OwnLease::Acquiring if !self.was_held => Ok(()),
-            OwnLease::Acquiring | OwnLease::Lost { .. } => self.fence(),
+            OwnLease::Acquiring if !self.was_held => underlay,
+            // Whatever the state of the underlay: the subnet may be another's.
+            OwnLease::Acquiring | OwnLease::Lost { .. } => self.fence().and(underlay),
         }
     }
 

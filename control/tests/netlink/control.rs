@@ -336,6 +336,24 @@ fn a_lost_lease_is_fenced_and_a_regained_one_served() {
 
 #[test]
 #[ignore = "needs root and network namespaces: make test runs it"]
+fn a_lost_lease_is_fenced_though_the_underlay_is_down() {
+    let mut site = Site::new();
+    site.lease(OWN, "10.77.0.1", "02:00:00:00:00:01");
+    let _daemon = site.start();
+    site.until("our lease", |tables| tables.routes.len() == 1);
+
+    site.node.ip("link set eth0 down");
+    let deadline = Instant::now() + PATIENCE;
+    while !site.until_file("run/control.json").contains("is down") {
+        assert!(Instant::now() < deadline, "control.json does not say so");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    site.unlease(OWN);
+    site.until("the fence", |tables| tables.routes.is_empty());
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
 fn a_node_that_is_readdressed_takes_its_new_address_up() {
     let mut site = Site::new();
     site.lease(OWN, "10.77.0.1", "02:00:00:00:00:01");
