@@ -50,6 +50,8 @@ enum SessionError {
     Config { prefix: String, error: NetworkError },
     #[error("etcd did not answer before our lease ended")]
     TooLate,
+    #[error("our address changed; connecting to etcd anew")]
+    Moved,
 }
 
 struct Session {
@@ -134,6 +136,7 @@ impl Follower {
                     info!("{error}");
                     self.resume = None;
                 }
+                SessionError::Moved => info!("{error}"),
                 error => self.connection.set(error.to_string()),
             }
             let again = Instant::now() + backoff.delay();
@@ -199,7 +202,8 @@ impl Follower {
             let result = select! {
                 message = session.watch.message() => self.receive(message, &mut session).await,
                 () = sleep_until(wake.into()) => Ok(()),
-                () = changed(&mut self.identity) => Ok(()),
+                // A connection from an address that is gone would take a minute to say so.
+                () = changed(&mut self.identity) => Err(SessionError::Moved),
             };
             if let Err(error) = result {
                 return error;
