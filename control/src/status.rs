@@ -1,10 +1,14 @@
 //! `<run_dir>/control.json`: what control knows and what it made of it, for `tweed-perf` and for people.
 //!
 //! A peer's `slot` is its number in the stats segment, so the two join into counters per peer. The file is replaced
-//! atomically and only when something in it changed.
+//! atomically and only when something in it changed; its time of modification is the last pass, so a reader can tell a
+//! control that is gone from one that has no news (passes are never further apart than `reconcile::RESYNC`).
 
+use std::fs::File;
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
@@ -136,9 +140,9 @@ impl StatusFile {
         }
     }
 
-    /// Replaces the file if the status differs from what it says.
+    /// Replaces the file if the status differs from what it says, or if the file is gone; else only says that we live.
     pub fn write(&mut self, status: Status) -> Result<(), ReplaceError> {
-        if self.written.as_ref() == Some(&status) {
+        if self.written.as_ref() == Some(&status) && self.touch().is_ok() {
             return Ok(());
         }
         let mut text = serde_json::to_vec(&status).expect("names and numbers are always JSON");
@@ -146,6 +150,11 @@ impl StatusFile {
         replace(&self.path, &text, 0o644)?;
         self.written = Some(status);
         Ok(())
+    }
+
+    fn touch(&self) -> io::Result<()> {
+        let file = File::options().write(true).open(&self.path)?;
+        file.set_modified(SystemTime::now())
     }
 }
 
@@ -194,5 +203,21 @@ mod tests {
             "the tables are full: 65534 peers"
         );
         assert_eq!(json.get("trouble"), None);
+    }
+    #[test]
+    fn a_status_without_news_is_still_a_sign_of_life_and_comes_back_when_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.json");
+        let mut file = StatusFile::new(directory.path());
+        file.write(Status::default()).unwrap();
+        let text = std::fs::read(&path).unwrap();
+        let touched = File::options().write(true).open(&path).unwrap();
+        touched.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        file.write(Status::default()).unwrap();
+        let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+        assert!(modified > SystemTime::UNIX_EPOCH);
+        std::fs::remove_file(&path).unwrap();
+        file.write(Status::default()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), text);
     }
 }

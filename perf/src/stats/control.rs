@@ -2,11 +2,14 @@
 //! `status` module); what is missing here is simply not shown, so the view works beside any control, or none.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 /// Name of the file in the run directory.
 const FILE: &str = "control.json";
+/// Two signs of life missed, and some patience.
+const SILENT_AFTER: Duration = Duration::from_secs(25);
 
 /// The file, or what of it we know.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -22,6 +25,9 @@ pub struct ControlStatus {
     pub peers: Vec<PeerStatus>,
     /// Keys of the lease source that control does not use.
     pub skipped: Vec<Skipped>,
+    /// Since control last touched the file.
+    #[serde(skip)]
+    pub silent: Duration,
 }
 
 /// A key that is not used.
@@ -62,8 +68,17 @@ pub struct PeerStatus {
 impl ControlStatus {
     /// Reads the file beside the segments. None, or one that is not ours, is none: the counters do not depend on it.
     pub fn read(run_dir: &Path) -> Option<Self> {
-        let text = std::fs::read(run_dir.join(FILE)).ok()?;
-        serde_json::from_slice(&text).ok()
+        let path = run_dir.join(FILE);
+        let mut status: Self = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+        let touched = std::fs::metadata(&path).ok()?.modified().ok()?;
+        // A clock that was set back makes it fresh.
+        status.silent = touched.elapsed().unwrap_or_default();
+        Some(status)
+    }
+
+    /// Whether control is there: it touches the file every ten seconds at least.
+    pub fn is_alive(&self) -> bool {
+        self.silent < SILENT_AFTER
     }
 
     /// Our lease in a few words: `10.244.1.0/24 held`.

@@ -69,6 +69,10 @@ pub struct Conservation {
 /// Control's own word.
 #[derive(Debug, Serialize)]
 pub struct Control {
+    /// Whether it gave a sign of life lately; what follows is its last word.
+    pub alive: bool,
+    /// Since that sign, seconds.
+    pub silent_s: f64,
     /// Our subnet, or the state of our lease in words.
     pub lease: String,
     /// Generation of the tables that control published last; 0: none.
@@ -99,6 +103,8 @@ impl Report {
             conservation: conservation(now, &ports),
             ports,
             control: control.map(|status| Control {
+                alive: status.is_alive(),
+                silent_s: status.silent.as_secs_f64(),
                 lease: status.lease(),
                 generation: status.generation,
                 trouble: status.trouble.clone(),

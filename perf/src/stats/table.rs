@@ -63,6 +63,14 @@ fn engine(report: &Report, style: Style) -> String {
         control.lease, control.generation, control.peers, control.unreachable
     );
     text += &paragraph("control  ", &summary);
+    if !control.alive {
+        let silent = span(control.silent_s);
+        let line = format!(
+            "that is what it last said, {silent} ago: start tweed-control, for nothing that changes comes through"
+        );
+        let line = paragraph("         ", &line);
+        text += &(style.verdict(false, line.trim_end()) + "\n");
+    }
     if let Some(trouble) = &control.trouble {
         let line = paragraph("         ", trouble);
         text += &(style.verdict(false, line.trim_end()) + "\n");

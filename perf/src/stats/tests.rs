@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use contract::stats::{
     BoundMode, DropReason, EngineStats, PortCounter, PortCounters, PortState, PortStatus,
@@ -268,9 +269,11 @@ fn the_json_object_has_the_keys_of_its_schema() {
         (
             "/control",
             &[
+                "alive",
                 "generation",
                 "lease",
                 "peers",
+                "silent_s",
                 "skipped",
                 "trouble",
                 "unreachable",
@@ -346,7 +349,7 @@ fn another_engine_shows_totals_not_rates() {
     assert!(report.interval_s.is_none() && report.ports[0].per_second.is_none());
 }
 
-/// Words of the segment's header (contract::stats, ABI 1), overwritten from outside as no engine would.
+/// Words of the segment's header (contract::stats, ABI 2), overwritten from outside as no engine would.
 fn overwrite(node: &Node, word: u64, value: u64) {
     let path = node.dir.path().join("stats");
     let file = File::options().write(true).open(path).unwrap();
@@ -392,6 +395,20 @@ fn a_chunk_that_is_nowhere_is_said_as_well() {
     own.set(WorkerCounter::FramesFree, 99);
     node.worker.commit(&own);
     assert!(!node.report().conservation.holds);
+}
+
+#[test]
+fn a_control_that_is_gone_is_not_taken_for_one_without_news() {
+    let node = Node::new();
+    assert!(!table::render(&node.report(), PLAIN).contains("start tweed-control"));
+    let file = File::options()
+        .write(true)
+        .open(node.dir.path().join("control.json"))
+        .unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(90))
+        .unwrap();
+    let text = table::render(&node.report(), PLAIN);
+    assert!(text.contains("1 min 30 s ago: start tweed-control"), "{text}");
 }
 
 #[test]
