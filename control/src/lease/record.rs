@@ -62,19 +62,24 @@ impl Subnets {
     }
 
     fn read(key: &str) -> Option<Self> {
-        let (v4, v6) = match key.rsplit_once('&') {
-            None => (key, None),
-            Some((v4, v6)) => (v4, Some(read_v6(v6)?)),
+        let dual_stack = |(v4, v6)| {
+            let (v4, v6) = (read_v4(v4)?, Some(read_v6(v6)?));
+            Some(Subnets { v4, v6 })
         };
-        let (before, len) = v4.rsplit_once('-')?;
-        // The last four dotted numbers: "7.10.5.52.0" is 10.5.52.0 after something else.
-        let dotted = |c: char| c == '.' || c.is_ascii_digit();
-        let quad = &before[before.trim_end_matches(dotted).len()..];
-        let start = quad.rmatch_indices('.').nth(3).map_or(0, |(i, _)| i + 1);
-        // Five bits in flannel: a /32 cannot be written.
-        let v4 = Ipv4Net::new(quad[start..].parse().ok()?, read_len(len, 31)?).ok()?;
-        Some(Subnets { v4, v6 })
+        // Without IPv6 an '&' belongs to what stands before: to the prefix, say.
+        let v4_only = || read_v4(key).map(|v4| Subnets { v4, v6: None });
+        key.rsplit_once('&').and_then(dual_stack).or_else(v4_only)
     }
+}
+
+fn read_v4(text: &str) -> Option<Ipv4Net> {
+    let (before, len) = text.rsplit_once('-')?;
+    // The last four dotted numbers: "7.10.5.52.0" is 10.5.52.0 after something else.
+    let dotted = |c: char| c == '.' || c.is_ascii_digit();
+    let quad = &before[before.trim_end_matches(dotted).len()..];
+    let start = quad.rmatch_indices('.').nth(3).map_or(0, |(i, _)| i + 1);
+    // Five bits in flannel: a /32 cannot be written.
+    Ipv4Net::new(quad[start..].parse().ok()?, read_len(len, 31)?).ok()
 }
 
 fn read_v6(text: &str) -> Option<Ipv6Net> {
