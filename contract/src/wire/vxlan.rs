@@ -51,8 +51,9 @@ impl Vxlan {
 ///  0                14           34    42      50               64
 /// | outer Ethernet | outer IPv4 | UDP | VXLAN | inner Ethernet | inner IP packet ...
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
 #[repr(C)]
 pub struct Rewrite4 {
     /// Outer Ethernet.

@@ -408,7 +408,10 @@ fn a_control_that_is_gone_is_not_taken_for_one_without_news() {
     file.set_modified(SystemTime::now() - Duration::from_secs(90))
         .unwrap();
     let text = table::render(&node.report(), PLAIN);
-    assert!(text.contains("1 min 30 s ago: start tweed-control"), "{text}");
+    assert!(
+        text.contains("1 min 30 s ago: start tweed-control"),
+        "{text}"
+    );
 }
 
 #[test]
