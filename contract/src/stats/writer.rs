@@ -31,8 +31,8 @@ impl EngineStats {
             "the configuration allows at most {MAX_WORKERS} workers"
         );
         let lock = lock(path)?;
+        let draft = path.with_extension("new");
         let create = || -> std::io::Result<Mapping> {
-            let draft = path.with_extension("new");
             let _ = std::fs::remove_file(&draft);
             let file: File = OpenOptions::new()
                 .read(true)
@@ -62,9 +62,13 @@ impl EngineStats {
             std::fs::rename(&draft, path)?;
             Ok(mapping)
         };
-        let mapping = create().map_err(|source| StatsError::Create {
-            path: path.into(),
-            source,
+        let mapping = create().map_err(|source| {
+            // A tmpfs without room shall not keep half of one.
+            let _ = std::fs::remove_file(&draft);
+            StatsError::Create {
+                path: path.into(),
+                source,
+            }
         })?;
         Ok(EngineStats {
             mapping: Arc::new(mapping),
