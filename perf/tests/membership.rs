@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::net::Ipv4Addr;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -61,6 +62,26 @@ fn a_tweed_node_joins_and_all_see_it() {
         let [x, y, z] = trio.pods();
         settle(lab, &[x, y, z, &v])?;
         pairs(&[x, y, z, &v]).try_for_each(|(from, to)| ping_both_sizes(from, to, 62))
+    });
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn a_tweed_node_that_is_readdressed_is_found_at_its_new_address() {
+    in_a_lab(|lab| {
+        let mut trio = Trio::build(lab)?;
+        let subnet = trio.t2.subnet_env()?.subnet;
+        // Its connection to etcd is dead from here on, and nobody tells it.
+        trio.t2.ns().ip("addr del 192.168.77.2/24 dev eth0\n\
+             addr add 192.168.77.22/24 dev eth0")?;
+        let pods = trio.pods();
+        settle(lab, &pods)?;
+        pairs(&pods).try_for_each(|(from, to)| ping_both_sizes(from, to, 62))?;
+        let lease = lab.etcd().lease(subnet)?;
+        expect(lease.public_ip == Ipv4Addr::new(192, 168, 77, 22), || {
+            format!("its lease says {}", lease.public_ip)
+        })?;
+        trio.t2.check_running()
     });
 }
 
