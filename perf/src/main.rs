@@ -141,6 +141,12 @@ fn up(size: Size) -> anyhow::Result<ExitCode> {
             node.name(),
         );
     }
+    if let Some(node) = cluster.tweed.first() {
+        println!(
+            "What it counts:        tweed-perf stats --watch --run-dir {}",
+            node.run_dir().display()
+        );
+    }
     println!(
         "The leases:            ip netns exec {}-etcd env ETCDCTL_API=3 etcdctl get --prefix /coreos.com/network\n\
          Logs and node.toml:    {}\n\nCtrl-C removes everything.",
