@@ -145,7 +145,8 @@ fn same_engine(a: &Sample, b: &Sample) -> bool {
     identity(a) == identity(b) && a.snapshot.taken_ns < b.snapshot.taken_ns
 }
 
-fn seconds(ns: u64) -> f64 {
+/// Nanoseconds as seconds.
+pub fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
 }
 

@@ -10,7 +10,7 @@ use super::control::ControlStatus;
 
 /// The main thread beats some twenty times a second; three seconds without a beat are no accident, even where a machine
 /// has more to do than it can.
-const SILENT_AFTER_NS: u64 = 3_000_000_000;
+pub const SILENT_AFTER_NS: u64 = 3_000_000_000;
 
 /// Whether an engine is behind the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

@@ -25,7 +25,7 @@ pub fn render(report: &Report, style: Style) -> String {
         None => "totals since the engine's start".to_owned(),
     };
     for (title, body) in [
-        ("workers", workers(report)),
+        ("workers", workers(report, style)),
         ("ports", ports(report, style)),
         ("drops", drops(report)),
         ("peers", peers(report)),
@@ -85,7 +85,7 @@ fn engine(report: &Report, style: Style) -> String {
     text
 }
 
-fn workers(report: &Report) -> String {
+fn workers(report: &Report, style: Style) -> String {
     let mut grid = Grid::new(
         0,
         [
@@ -117,10 +117,25 @@ fn workers(report: &Report) -> String {
             count(WorkerCounter::FramesInRings).to_string(),
         ]);
     }
-    match report.workers.is_empty() {
-        true => String::new(),
-        false => grid.render(),
+    if report.workers.is_empty() {
+        return String::new();
     }
+    let mut text = grid.render();
+    // Of an engine that does not run, none does.
+    let running = report.engine.state == Life::Running;
+    for worker in report
+        .workers
+        .iter()
+        .filter(|worker| running && worker.is_silent())
+    {
+        let silent = span(worker.silent_s);
+        let line = format!(
+            "  worker {} has been silent for {silent}: it is stuck, or its CPU is taken",
+            worker.index
+        );
+        text += &(style.verdict(false, &line) + "\n");
+    }
+    text
 }
 
 fn ports(report: &Report, style: Style) -> String {

@@ -63,6 +63,7 @@ impl Node {
         own.add(WorkerCounter::IdleCycles, 60 * n);
         own.add(WorkerCounter::SleepCycles, 10 * n);
         own.set(WorkerCounter::Generation, 7);
+        own.set(WorkerCounter::HeartbeatNs, self.sample().snapshot.taken_ns);
         own.set(WorkerCounter::Frames, 16384);
         own.set(WorkerCounter::FramesFree, 12288);
         own.set(WorkerCounter::FramesInRings, 4096);
@@ -239,7 +240,14 @@ fn the_json_object_has_the_keys_of_its_schema() {
         ),
         (
             "/workers/0",
-            &["asleep", "busy", "counters", "index", "turns_per_s"],
+            &[
+                "asleep",
+                "busy",
+                "counters",
+                "index",
+                "silent_s",
+                "turns_per_s",
+            ],
         ),
         (
             "/ports/0",
@@ -370,6 +378,19 @@ fn a_silent_engine_and_a_gone_one_are_told_apart() {
     overwrite(&node, PID, 1 << 30);
     assert_eq!(node.sample().life, Life::Gone);
     assert!(words(&node).starts_with("not running: process 1073741824 is gone"));
+}
+
+#[test]
+fn a_worker_that_hangs_is_told_by_its_number() {
+    let mut node = Node::new();
+    node.count(1);
+    let words = "worker 0 has been silent for";
+    assert!(!table::render(&node.report(), PLAIN).contains(words));
+    let mut stuck = WorkerCounters::default();
+    stuck.set(WorkerCounter::HeartbeatNs, 1);
+    node.worker.commit(&stuck);
+    node.engine.beat();
+    assert!(table::render(&node.report(), PLAIN).contains(words));
 }
 
 #[test]

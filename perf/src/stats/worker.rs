@@ -3,14 +3,16 @@
 use contract::stats::{WorkerCounter, WorkerCounters};
 use serde::{Serialize, Serializer};
 
-use super::report::Since;
-use super::sample::Sample;
+use super::report::{Since, seconds};
+use super::sample::{SILENT_AFTER_NS, Sample};
 
 /// A worker's thread.
 #[derive(Debug, Serialize)]
 pub struct Worker {
     /// Its place in `node.toml`.
     pub index: usize,
+    /// Since its last commit, seconds; an idle worker commits as well.
+    pub silent_s: f64,
     /// Share of its time in turns that received frames, 0 to 1.
     pub busy: f64,
     /// Share of its time asleep, 0 to 1.
@@ -20,6 +22,13 @@ pub struct Worker {
     /// By [`WorkerCounter`].
     #[serde(serialize_with = "worker_counts")]
     pub counters: WorkerCounters,
+}
+
+impl Worker {
+    /// Whether it hangs while its process lives.
+    pub fn is_silent(&self) -> bool {
+        self.silent_s > seconds(SILENT_AFTER_NS)
+    }
 }
 
 /// The workers of `now`.
@@ -42,6 +51,11 @@ pub fn workers(now: &Sample, since: &Since) -> Vec<Worker> {
             let share = |part: f64| if all > 0.0 { part / all } else { 0.0 };
             Worker {
                 index: worker.index,
+                silent_s: seconds(
+                    now.snapshot
+                        .taken_ns
+                        .saturating_sub(worker.counters.count(WorkerCounter::HeartbeatNs)),
+                ),
                 busy: share(busy),
                 asleep: share(asleep),
                 turns_per_s: before.map(|before| {
