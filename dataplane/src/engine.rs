@@ -310,12 +310,15 @@ impl Engine {
         slot.status = status;
     }
 
-    /// Devices first, so that the kernel has its traffic back before the workers end.
+    /// Programs first, so that the kernel has its traffic back; then each port, which sends what came in before; then the
+    /// workers.
     fn stop(mut self) -> Result<(), EngineError> {
+        let open = self
+            .devices
+            .iter_mut()
+            .filter_map(|slot| slot.device.as_mut());
+        open.for_each(OpenPort::detach);
         for (number, slot) in self.devices.iter_mut().enumerate() {
-            if let Some(device) = &mut slot.device {
-                device.detach();
-            }
             if let Some(device) = slot.device.take() {
                 device.close(number as u8, &self.workers);
             }

@@ -27,7 +27,7 @@ pub enum Command {
         /// Its rings, bound to the worker's queue; boxed, for the other commands are a tenth of their size.
         xsk: Box<Xsk>,
     },
-    /// Stop using a port and give its rings up.
+    /// Send what is on its way, then stop using a port and give its rings up.
     Close {
         /// Its number in the tables.
         number: u8,
@@ -36,7 +36,7 @@ pub enum Command {
     },
     /// Take frames back that closed rings had.
     Free(Vec<Frame>),
-    /// Finish what is in flight and end.
+    /// End; ports were closed before.
     Stop,
 }
 
@@ -45,7 +45,7 @@ const NAP: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
-/// Longest time to drain at a stop: what the kernel has not sent by then it never will.
+/// Longest time to drain a port that is to be closed: what the kernel has not sent by then it never will.
 const DRAIN_NS: u64 = 200_000_000;
 
 /// Runs a worker until it is told to stop; gives it back for the last accounting.
@@ -67,12 +67,13 @@ pub fn run(
                 Command::Tables(tables) => worker.use_tables(tables),
                 Command::Open { number, kind, xsk } => worker.open(number, kind, *xsk),
                 Command::Close { number, rings } => {
+                    drain(&mut worker, number, tsc_hz);
                     // The main thread waits for them, unless it panicked; then nothing matters any more.
                     let _ = rings.send(worker.close(number));
                 }
                 Command::Free(frames) => worker.free(frames),
                 Command::Stop => {
-                    drain(&mut worker, tsc_hz);
+                    worker.commit();
                     return worker;
                 }
             }
@@ -105,13 +106,59 @@ fn sleep(worker: &mut Worker, wake: &Arc<Wake>) {
     worker.slept();
 }
 
-/// Turns until the kernel has sent what was submitted.
-fn drain(worker: &mut Worker, tsc_hz: u64) {
-    let start = tsc();
-    while worker.in_transmission() > 0
-        && tsc().wrapping_sub(start) < tsc_hz / 1_000_000_000 * DRAIN_NS
-    {
+/// Turns until the kernel has sent what was submitted to port `number`. Other ports are served meanwhile.
+fn drain(worker: &mut Worker, number: u8, tsc_hz: u64) {
+    let (start, limit) = (tsc(), tsc_hz / 1000 * (DRAIN_NS / 1_000_000));
+    while worker.in_transmission(number) > 0 && tsc().wrapping_sub(start) < limit {
         worker.turn();
     }
-    worker.commit();
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::config::Hugepages;
+    use contract::stats::EngineStats;
+    use crossbeam_channel::{bounded, unbounded};
+
+    use super::*;
+    use crate::answer::Answerer;
+    use crate::budget::Budget;
+    use crate::encap::IpIds;
+    use crate::xsk::{Burst, DEFAULT_HEADROOM, Umem};
+
+    #[test]
+    fn a_port_is_given_up_when_what_was_submitted_is_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let stats = EngineStats::create(&dir.path().join("stats"), 1, 1).unwrap();
+        let (umem, mut pool) = Umem::map(64, 2048, DEFAULT_HEADROOM, Hugepages::Off).unwrap();
+        let (mut xsk, mut kernel) = Xsk::memory(&umem, 16, 3);
+        let mut frame = pool.alloc().unwrap();
+        frame.grow_head(60).unwrap();
+        let mut burst = Burst::new();
+        assert!(burst.push(frame).is_ok());
+        assert_eq!(xsk.transmit(&mut burst), 1);
+
+        let answerer = Answerer::new(Budget::new(0, 1));
+        let mut worker = Worker::new(pool, stats.worker(0), IpIds::starting_at(0), answerer);
+        worker.open(3, PortKind::Underlay, xsk);
+        let (commands, inbox) = unbounded();
+        let (rings, given_up) = bounded(1);
+        commands.send(Command::Close { number: 3, rings }).unwrap();
+        commands.send(Command::Stop).unwrap();
+        let wake = Arc::new(Wake::new().unwrap());
+        // A clock rate so high that only a kernel side that never sends would end the drain.
+        let thread =
+            std::thread::spawn(move || run(worker, &inbox, &wake, Idle::Spin, u64::MAX / 1000));
+        let mut sent = 0;
+        let xsk = loop {
+            kernel.collect(|_| sent += 1);
+            if let Ok(given_up) = given_up.try_recv() {
+                break given_up.unwrap();
+            }
+        };
+        assert_eq!((sent, xsk.in_flight().transmitting), (1, 0));
+        drop(kernel);
+        let frames = xsk.close().len() + thread.join().unwrap().frames_accounted();
+        assert_eq!(frames, 64);
+    }
 }

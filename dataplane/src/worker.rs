@@ -194,12 +194,11 @@ impl Worker {
             .filter_map(|number| self.ports.get(usize::from(*number)))
     }
 
-    /// Frames that were submitted and not completed yet.
-    pub fn in_transmission(&self) -> usize {
-        self.ports()
-            .filter_map(Port::xsk)
-            .map(|xsk| xsk.in_flight().transmitting)
-            .sum()
+    /// Frames that were submitted to port `number` and not completed yet.
+    pub fn in_transmission(&self, number: u8) -> usize {
+        let port = self.ports.get(usize::from(number));
+        port.and_then(Port::xsk)
+            .map_or(0, |xsk| xsk.in_flight().transmitting)
     }
 
     /// Chunks that are where they belong: in the pool or in the rings. Equal to the UMEM's count between two turns.
