@@ -354,7 +354,9 @@ impl Reconciler {
     }
 
     fn publish(&mut self, tables: &Tables) -> Result<(), ReconcileError> {
-        if self.standing.as_ref() == Some(tables) {
+        if self.publisher.is_replaced() {
+            tracing::warn!("the tables segment was removed: making it again");
+        } else if self.standing.as_ref() == Some(tables) {
             return Ok(());
         }
         let published = self.publisher.publish(tables)?;

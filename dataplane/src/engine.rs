@@ -153,15 +153,20 @@ impl Engine {
         }
         let path = self.config.tables_path();
         let opened = TablesReader::open(&path).and_then(|reader| {
+            // Made a moment ago and still empty: what stands goes on until there is something better.
+            if self.tables.is_some() && reader.generation() == 0 {
+                return Ok(None);
+            }
             let workers = self
                 .workers
                 .iter()
                 .map(|_| reader.worker())
                 .collect::<Result<Vec<_>, _>>()?;
-            Ok((reader, workers))
+            Ok(Some((reader, workers)))
         });
         let complaint = match opened {
-            Ok((reader, workers)) => {
+            Ok(None) => return,
+            Ok(Some((reader, workers))) => {
                 for (worker, tables) in self.workers.iter().zip(workers) {
                     worker.use_tables(tables);
                 }

@@ -53,6 +53,9 @@ pub enum PublishError {
     /// The tables are wrong.
     #[error(transparent)]
     Tables(#[from] TablesError),
+    /// The file was removed, and a new one cannot be made.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
     /// A living reader has not moved on yet. It does within a turn, unless it is stuck; publish again, with what is newest.
     #[error(
         "reader {} of the tables still uses generation {}; if this goes on, the dataplane hangs: restart it",
@@ -69,30 +72,32 @@ pub enum PublishError {
     },
 }
 
+/// A new segment of this name, with empty tables as generation 0.
+fn create(path: &Path) -> Result<Segment, SegmentError> {
+    let empty = Compiled::new(&Tables::default()).expect("empty tables are valid");
+    Segment::create(path, &empty.parts())
+}
+
 impl Publisher {
     /// Takes over the segment of this name, or makes one. Refuses while another process does.
     pub fn open_or_create(path: &Path) -> Result<(Publisher, Origin), SegmentError> {
         let lock = WriterLock::take(path)?;
-        let create = || {
-            let empty = Compiled::new(&Tables::default()).expect("empty tables are valid");
-            Segment::create(path, &empty.parts())
-        };
         let (segment, origin) = match Segment::open(path) {
             Ok(segment) => {
                 let generation = segment.handover().generation();
                 // No writer gets here, a mangled word does. Counting on from it would overflow one day.
                 if generation > u64::MAX / 2 {
                     let reason = format!("generation {generation}");
-                    (create()?, Origin::Replaced { reason })
+                    (create(path)?, Origin::Replaced { reason })
                 } else {
                     (segment, Origin::Continued { generation })
                 }
             }
             Err(SegmentError::Foreign { found, .. }) => {
-                (create()?, Origin::Replaced { reason: found })
+                (create(path)?, Origin::Replaced { reason: found })
             }
             Err(SegmentError::Open { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                (create()?, Origin::Created)
+                (create(path)?, Origin::Created)
             }
             Err(other) => return Err(other),
         };
@@ -112,8 +117,17 @@ impl Publisher {
         ))
     }
 
-    /// Publishes tables as the next generation, complete, or not at all.
+    /// Whether somebody removed the file, or put another in its place: readers that start now would not find us.
+    pub fn is_replaced(&self) -> bool {
+        self.segment.is_replaced()
+    }
+
+    /// Publishes tables as the next generation, complete, or not at all. Makes a new file if ours was removed.
     pub fn publish(&mut self, tables: &Tables) -> Result<Published, PublishError> {
+        if self.is_replaced() {
+            self.segment = Arc::new(create(self.segment.path())?);
+            self.view = WorkerTables::claim(self.segment.clone())?;
+        }
         let is_alive = |reader| self.segment.is_reader_alive(reader);
         let generation = self
             .segment
