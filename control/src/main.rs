@@ -133,6 +133,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         .await
         .map_err(|error| environment(error.into()))?;
     let state = State::new(&config.state_dir);
+    let _alone = state.lock().map_err(|error| environment(error.into()))?;
     let vtep_mac = state
         .vtep_mac()
         .map_err(|error| environment(error.into()))?;

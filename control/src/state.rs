@@ -36,6 +36,15 @@ pub enum StateError {
         /// Its first characters.
         found: String,
     },
+    /// Another control has the directory.
+    #[error(
+        "{path} is locked: another tweed-control uses this node.state_dir, and two would publish one VTEP MAC; stop it, or \
+         give this one a state_dir of its own"
+    )]
+    Taken {
+        /// The lock.
+        path: PathBuf,
+    },
     /// The file could not be written.
     #[error(transparent)]
     Write(#[from] ReplaceError),
@@ -52,6 +61,27 @@ impl State {
     pub fn new(directory: &Path) -> Self {
         State {
             directory: directory.to_owned(),
+        }
+    }
+
+    /// Keeps other controls away as long as the returned file lives: the kernel ends the lock with the process.
+    pub fn lock(&self) -> Result<fs::File, StateError> {
+        let path = self.directory.join("lock");
+        let unreadable = |source| StateError::Read {
+            path: path.clone(),
+            source,
+        };
+        fs::create_dir_all(&self.directory).map_err(unreadable)?;
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(unreadable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => Err(StateError::Taken { path }),
+            Err(fs::TryLockError::Error(source)) => Err(StateError::Read { path, source }),
         }
     }
 
@@ -172,5 +202,16 @@ mod tests {
         for _ in 0..1000 {
             assert_eq!(random_mac().0[0] & 3, 2);
         }
+    }
+
+    #[test]
+    fn a_state_directory_has_one_owner_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::new(&dir.path().join("state"));
+        let held = state.lock().unwrap();
+        let message = state.lock().unwrap_err().to_string();
+        assert!(message.contains("another tweed-control"), "{message}");
+        drop(held);
+        state.lock().unwrap();
     }
 }

@@ -60,8 +60,34 @@ fn a_missing_interface_is_named_by_both_daemons() {
         // The engine opens what the tables name; here the device is gone by the time it looks.
         let mut node = with_control(lab, 2)?;
         node.kill_control()?;
-        node.ns().ip("link set eth0 down\nlink set eth0 name eth7")?;
+        node.ns()
+            .ip("link set eth0 down\nlink set eth0 name eth7")?;
         says(&node.daemon("tweed-dataplane")?, &["no interface", "eth0"])
+    });
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn a_second_daemon_of_a_kind_is_refused() {
+    in_a_lab(|lab| {
+        let mut node = lab.tweed(1)?;
+        says(&node.daemon("tweed-control")?, &["another"])?;
+        says(&node.daemon("tweed-dataplane")?, &["another"])?;
+        node.check_running()
+    });
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn a_public_ip_that_the_device_lacks_is_refused() {
+    in_a_lab(|lab| {
+        let node = lab.tweed_stopped(1)?;
+        node.configure(&NodeConfig::eth0(1))?;
+        let config = node.config_path();
+        let text = std::fs::read_to_string(&config).expect("the configuration is there");
+        let text = text.replacen("[underlay]", "[underlay]\npublic_ip = \"10.9.9.9\"", 1);
+        std::fs::write(&config, text).expect("the configuration is ours");
+        says(&node.daemon("tweed-control")?, &["10.9.9.9", "public_ip"])
     });
 }
 

@@ -56,7 +56,13 @@ impl Netlink {
             return Err(bad("is down; bring it up"));
         }
         let public_ip = match config.public_ip {
-            Some(address) => address,
+            Some(address) if self.has_address(link.index, address).await? => address,
+            // flannel publishes any address; our program and socket only know datagrams that arrive under the published one.
+            Some(address) => {
+                return Err(bad(&format!(
+                    "does not have the address {address} of underlay.public_ip; give it to the device, or leave the key empty"
+                )));
+            }
             None => self
                 .global_address(link.index)
                 .await?
@@ -83,6 +89,14 @@ impl Netlink {
             [] => "none".into(),
             names => names.join(", "),
         })
+    }
+
+    async fn has_address(&self, device: u32, wanted: Ipv4Addr) -> Result<bool, NetlinkError> {
+        let addresses = self.addresses(device).await?;
+        Ok(addresses
+            .iter()
+            .filter_map(local_address)
+            .any(|address| address == wanted))
     }
 
     async fn global_address(&self, device: u32) -> Result<Option<Ipv4Addr>, NetlinkError> {
