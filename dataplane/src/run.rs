@@ -45,6 +45,11 @@ const NAP: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
+/// The longest while frames wait in a transmit ring: their device was full, and nothing but another kick sends them.
+const SHORT_NAP: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 1_000_000,
+};
 /// Longest time to drain a port that is to be closed: what the kernel has not sent by then it never will.
 const DRAIN_NS: u64 = 200_000_000;
 
@@ -100,7 +105,11 @@ fn sleep(worker: &mut Worker, wake: &Arc<Wake>) {
             .collect();
         fds.push(PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN));
         // EINTR is as good a reason to look again as any.
-        let _ = poll(&mut fds, Some(&NAP));
+        let unsent = worker
+            .ports()
+            .filter_map(Port::xsk)
+            .any(|xsk| xsk.unsent() > 0);
+        let _ = poll(&mut fds, Some(if unsent { &SHORT_NAP } else { &NAP }));
     }
     wake.clear();
     worker.slept();

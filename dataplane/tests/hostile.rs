@@ -82,7 +82,7 @@ fn a_storm_of_mutants_is_forwarded_or_counted() {
     let outer = kernel_frames();
     let inner: Vec<_> = outer.iter().map(|frame| frame[OUTER..].to_vec()).collect();
     let mut mutant = Vec::with_capacity(2048);
-    let mut thrown = 0;
+    let (mut thrown, mut blocked) = (0, 0);
     while thrown < frames {
         for _ in 0..60 {
             let port = [UNDERLAY, UNDERLAY, UPLINK, POD][rng.usize(..4)];
@@ -94,8 +94,12 @@ fn a_storm_of_mutants_is_forwarded_or_counted() {
             thrown += 1;
         }
         audit.settle();
-        // Now and then a ring stays full.
-        if rng.u8(..) > 8 {
+        // Now and then nobody takes frames for so long that the transmit rings are full.
+        blocked = match blocked {
+            0 if rng.u8(..) == 0 => 20,
+            _ => u8::saturating_sub(blocked, 1),
+        };
+        if blocked == 0 {
             audit.collect();
         }
     }
@@ -134,7 +138,9 @@ fn mutate(frame: &mut Vec<u8>, port: u8, rng: &mut Rng) {
             }
             // Another length, which the headers know of or not.
             7 => {
-                frame.resize(rng.usize(..1720), 0xa5);
+                let mtu = [1350, 1450, 1500][rng.usize(..3)] + rng.usize(..2);
+                let len = [rng.usize(..1720), ip + mtu][rng.usize(..2)];
+                frame.resize(len, 0xa5);
                 if rng.bool() {
                     fit(frame, ip, port);
                 }

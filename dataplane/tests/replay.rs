@@ -1,4 +1,5 @@
-//! What fuzzing of the packet path has ever found or reached, again, in every test run: see `fuzz/src/lib.rs`.
+//! What fuzzing of the packet path has ever found or reached, again, in every test run: see `fuzz/src/lib.rs`. And, by the same
+//! checks, every bit of every golden frame's headers.
 
 #[path = "../../fuzz/src/corpus.rs"]
 mod corpus;
@@ -23,4 +24,26 @@ fn frames_from_the_wire() {
 #[test]
 fn frames_from_pods() {
     corpus::replay("encap", encap::check);
+}
+
+/// Both as it is and with the checksums mended, so that the bit itself is judged.
+fn flip_every_bit(head: &[u8], frame: &[u8], check: impl Fn(&[u8])) {
+    for bit in 0..frame.len().min(100) * 8 {
+        for flags in [0, turn::MEND, turn::MEND | turn::MEND_TRANSPORT] {
+            let mut input = [head, frame].concat();
+            input[0] |= flags;
+            input[head.len() + bit / 8] ^= 1 << (bit % 8);
+            check(&input);
+        }
+    }
+}
+
+#[test]
+fn every_bit_of_the_headers() {
+    for frame in support::kernel_frames() {
+        flip_every_bit(&[0], &frame, decap::check);
+        for from in 0..3 {
+            flip_every_bit(&[from, 0], &frame[support::model::OUTER..], encap::check);
+        }
+    }
 }

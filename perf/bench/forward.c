@@ -48,6 +48,10 @@ static void open_port(struct port *port, const char *device, void *region, __u32
 	if (errno)
 		err(1, "cannot open an AF_XDP socket on %s", device);
 	int fd = xsk_socket__fd(port->socket);
+	// A whole ring of skbs on their way, as the engine has it.
+	int skbs = ring * (CHUNK + 1024);
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &skbs, sizeof(skbs)))
+		err(1, "cannot set the send buffer of %s", device);
 	// ENOPROTOOPT: a kernel that sends 32 frames a call, and there is nothing to be done.
 	if (setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget)) && errno != ENOPROTOOPT)
 		err(1, "cannot set a budget of %u frames on %s", budget, device);

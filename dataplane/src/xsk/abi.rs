@@ -35,6 +35,17 @@ pub(super) fn set_tx_budget(socket: BorrowedFd<'_>, frames: u32) -> Result<(), E
     )
 }
 
+/// Lets the socket have `bytes` of skbs on their way, whatever `net.core.wmem_max` says. In copy mode each frame is an skb
+/// until its device has sent it, and the default of 208 KiB is some ninety of them.
+pub(super) fn set_send_buffer(socket: BorrowedFd<'_>, bytes: u32) -> Result<(), Errno> {
+    set(
+        socket,
+        libc::SOL_SOCKET,
+        libc::SO_SNDBUFFORCE,
+        bytes.cast_signed(),
+    )
+}
+
 /// Lets our system calls drive the device's NAPI, `budget` frames each, and keeps its interrupts off meanwhile (Linux 5.11).
 /// <https://docs.kernel.org/networking/napi.html#busy-polling>
 pub(super) fn set_busy_poll(socket: BorrowedFd<'_>, budget: u32) -> Result<(), Errno> {

@@ -154,6 +154,12 @@ pub(super) fn open(umem: &Umem, binding: &Binding) -> Result<(Rings, Socket, Bou
             errno,
         })?;
     }
+    // Room for a whole ring of skbs, each a chunk and its bookkeeping. Without CAP_NET_ADMIN, which the program needs anyway, the
+    // default stays.
+    let skbs = binding
+        .ring_size
+        .saturating_mul(umem.chunk_size() as u32 + 1024);
+    let _ = abi::set_send_buffer(fd.as_fd(), skbs.min(i32::MAX as u32));
     // One sendto for all that tx can hold. Kernels before 6.17 do not know the option, and send 32.
     let budget = abi::set_tx_budget(fd.as_fd(), binding.ring_size)
         .map_or(abi::TX_BATCH_SIZE, |()| binding.ring_size);

@@ -243,6 +243,11 @@ impl Xsk {
         self.lent
     }
 
+    /// Frames in tx that the kernel has not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.tx.outstanding() as usize
+    }
+
     /// Descriptors from the kernel that named nothing we had lent it. Not zero means a broken driver, or broken memory.
     pub fn refused(&self) -> u64 {
         self.refused

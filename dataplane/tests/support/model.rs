@@ -220,9 +220,14 @@ pub fn check_sent(port: u8, frame: &[u8]) {
     let inner = Packet::parse(&frame[OUTER + 14..]).expect("an inner IPv4 header");
     check_packet(&frame[14..]);
     check_packet(&frame[OUTER + 14..]);
-    let Way::Peer { node, .. } = way(inner.dst) else {
+    let Way::Peer { node, mtu } = way(inner.dst) else {
         panic!("{inner:?} left by the underlay");
     };
+    let may_be_fragmented = inner.flags_offset & 0x4000 == 0;
+    assert!(
+        inner.len <= if may_be_fragmented { 1450 } else { mtu },
+        "{inner:?} is too big"
+    );
     assert_eq!(
         (outer.src, outer.dst),
         ([192, 168, 77, 1], [192, 168, 77, node])
