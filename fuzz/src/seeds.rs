@@ -29,6 +29,33 @@ fn main() -> std::io::Result<()> {
         save("turn", n, &record(port | SETTLE | HOLD, frame).repeat(3))?;
     }
     save("turn", 100, &sequence)?;
+    let (outer, inner) = (&outer_frames()[0], &inner_frames()[0]);
+    // At every limit of a path, and one byte beyond: to a wide peer, to a narrow one, to our own pod.
+    let lens = [1350, 1351, 1450, 1451];
+    let cases = lens
+        .iter()
+        .flat_map(|len| [2, 4, 1].map(|third| (*len, third)));
+    for ((len, third), number) in cases.zip(200..) {
+        let mut frame = fitted(inner, 14, len);
+        (frame[20], frame[32]) = (0x40, third);
+        save("encap", number, &[&[MEND, 0], frame.as_slice()].concat())?;
+        frame[20] = 0;
+        save(
+            "encap",
+            number + 100,
+            &[&[MEND, 0], frame.as_slice()].concat(),
+        )?;
+        let mut frame = fitted(outer, 64, len);
+        // From the peer to us, whoever sent the golden frame.
+        (frame[29], frame[33], frame[78], frame[82]) = (third.max(2), 1, third.max(2), 1);
+        frame[50..62].copy_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
+        save("decap", number, &[&[MEND], frame.as_slice()].concat())?;
+    }
+    // A frame to us under our own name.
+    let mut reflected = outer_frames().swap_remove(1);
+    (reflected[29], reflected[33], reflected[78], reflected[82]) = (2, 1, 2, 1);
+    reflected[50..62].copy_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1]);
+    save("decap", 400, &[&[MEND], reflected.as_slice()].concat())?;
     for area in 0..6 {
         let patch = [area, 0, 0, 64, 8, 0xff, 0, 0x80, 1, 2, 3, 4, 5];
         save("tables", area.into(), &patch.repeat(3))?;
@@ -52,6 +79,21 @@ const LEASES: [&str; 5] = [
     "\x01{\"Network\":\"10.3.0.0/16\",\"EnableIPv6\":true,\"IPv6Network\":\"fc00::/48\",\"IPv6SubnetLen\":64,\"Backend\":{\"Type\":\"vxlan\"}}",
     "\x02{\"config\":{\"Network\":\"10.244.0.0/16\",\"Backend\":{\"Type\":\"vxlan\"}},\"subnets\":{\"10.244.1.0-24\":{\"PublicIP\":\"192.0.2.1\"},\"10.244.2.0-24\":{\"PublicIP\":\"192.0.2.2\",\"BackendType\":\"vxlan\",\"BackendData\":{\"VtepMAC\":\"c6:d2:32:6f:8f:44\"}}}}",
 ];
+
+/// The frame with a packet of `len` bytes at `ip`, in all headers.
+fn fitted(frame: &[u8], ip: usize, len: usize) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame.resize(ip + len, 0);
+    let mut set = |at: usize, len: usize| {
+        frame[at..at + 2].copy_from_slice(&(len as u16).to_be_bytes());
+    };
+    set(ip + 2, len);
+    if ip > 14 {
+        set(16, len + 50);
+        set(38, len + 30);
+    }
+    frame
+}
 
 /// A record of `turn`.
 fn record(flags: u8, frame: &[u8]) -> Vec<u8> {
