@@ -411,7 +411,10 @@ fn a_node_that_two_values_lead_to_is_refused() {
     let slot = std::mem::offset_of!(layout::Bank, roots) + 4 * 0x0af4;
     fib.bytes_mut().copy_within(slot..slot + 4, slot + 4);
     let refused = fib.tables().unwrap_err().to_string();
-    assert!(refused.contains("trie node") && refused.contains("is there already"), "{refused}");
+    assert!(
+        refused.contains("trie node") && refused.contains("is there already"),
+        "{refused}"
+    );
 }
 
 /// Everything that reads a bank, on a bank that says anything.
