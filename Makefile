@@ -62,11 +62,14 @@ fuzz: ## Twelve million hostile frames, and what the fuzzers ever reached; `unit
 	cargo test -p tweed-contract --test replay
 	cargo test -p tweed-control --test hostile
 
-# Needs a nightly compiler. A UMEM is never unmapped, so leaks are not looked for. What it finds new stays in fuzz/corpus: `cargo +nightly fuzz cmin TARGET`, then commit.
+# Needs a nightly compiler. A UMEM is never unmapped, so leaks are not looked for. New inputs go to target/fuzz; what fails, to
+# fuzz/artifacts: give it a name in fuzz/corpus and fix it.
 fuzzers: ## libFuzzer for a minute on each target (FUZZ_SECONDS)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 	for target in turn encap decap tables lease config; do \
-		cargo +nightly fuzz run $$target -- -max_total_time=$${FUZZ_SECONDS:-60} -max_len=4096 -detect_leaks=0 || exit 1; \
+		mkdir -p target/fuzz/$$target; \
+		ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$${FUZZ_SECONDS:-60} -max_len=4096 || exit 1; \
 	done
 
 # One at a time: each has the machine, and the tunnel's CPU, for itself.
