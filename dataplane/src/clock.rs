@@ -21,9 +21,3 @@ pub fn tsc_hz() -> u64 {
     let cycles = tsc().wrapping_sub(first);
     (u128::from(cycles) * 1_000_000_000 / start.elapsed().as_nanos()) as u64
 }
-
-/// CLOCK_MONOTONIC in nanoseconds: what processes compare heartbeats by. For commits, not for packets.
-pub fn monotonic_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
-}

@@ -7,11 +7,11 @@
 //! Five nevers in a turn: allocate, lock, log, read the clock per packet, make a system call that no ring asked for.
 //! Conservation: between two turns, pool + rings = chunks of the UMEM.
 
-use contract::stats::{WorkerCounter, WorkerCounters, WorkerStats};
+use contract::stats::{WorkerCounter, WorkerCounters, WorkerStats, monotonic_ns};
 use contract::tables::{MAX_PORTS, PortKind, WorkerTables};
 
 use crate::answer::Answerer;
-use crate::clock::{self, tsc};
+use crate::clock::tsc;
 use crate::encap::IpIds;
 use crate::port::Port;
 use crate::turn::Turn;
@@ -156,7 +156,7 @@ impl Worker {
     pub fn commit(&mut self) {
         let in_rings = self.frames_accounted() - self.pool.len();
         self.counters
-            .set(WorkerCounter::HeartbeatNs, clock::monotonic_ns());
+            .set(WorkerCounter::HeartbeatNs, monotonic_ns());
         self.counters
             .set(WorkerCounter::FramesFree, self.pool.len() as u64);
         self.counters

@@ -8,6 +8,7 @@
 //! - Peer counters, 65,536 of them, are single words, each whole by itself.
 //! - A restart of the dataplane makes a new file under the same name; readers notice by the inode.
 
+mod clock;
 mod counters;
 mod drop;
 mod layout;
@@ -16,6 +17,7 @@ mod reader;
 mod segment;
 mod writer;
 
+pub use clock::monotonic_ns;
 pub use counters::{PeerCounters, PortCounter, PortCounters, WorkerCounter, WorkerCounters};
 pub use drop::DropReason;
 pub use layout::{ABI, MAX_WORKERS};

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use super::clock::monotonic_ns;
 use super::counters::{PeerCounters, PortCounter, PortCounters, WorkerCounter, WorkerCounters};
 use super::drop::DROP_SLOTS;
 use super::layout::{MAX_WORKERS, WorkerBlock};
@@ -175,11 +176,6 @@ impl WorkerSnapshot {
         let total = busy + count(WorkerCounter::IdleCycles) + count(WorkerCounter::SleepCycles);
         if total == 0.0 { 0.0 } else { busy / total }
     }
-}
-
-pub(super) fn monotonic_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 #[cfg(test)]

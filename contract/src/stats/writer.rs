@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
+use super::clock::{monotonic_ns, realtime_ns};
 use super::counters::{PortCounters, WorkerCounters};
 use super::layout::{ABI, MAGIC, MAX_WORKERS, Segment, used};
 use super::port::PortStatus;
@@ -53,9 +54,7 @@ impl EngineStats {
                 .pid
                 .store(u64::from(std::process::id()), Ordering::Relaxed);
             header.started_ns.store(realtime_ns(), Ordering::Relaxed);
-            header
-                .heartbeat_ns
-                .store(super::reader::monotonic_ns(), Ordering::Relaxed);
+            header.heartbeat_ns.store(monotonic_ns(), Ordering::Relaxed);
             header.tsc_hz.store(tsc_hz, Ordering::Relaxed);
             header.workers.store(workers as u64, Ordering::Relaxed);
             header.magic.store(MAGIC, Ordering::Release);
@@ -92,7 +91,7 @@ impl EngineStats {
             .segment()
             .header
             .heartbeat_ns
-            .store(super::reader::monotonic_ns(), Ordering::Relaxed);
+            .store(monotonic_ns(), Ordering::Relaxed);
     }
 
     /// Publishes what became of port `index`.
@@ -173,11 +172,6 @@ fn bump(counter: &AtomicU64, n: u64) {
         counter.load(Ordering::Relaxed).wrapping_add(n),
         Ordering::Relaxed,
     );
-}
-
-fn realtime_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 #[cfg(test)]

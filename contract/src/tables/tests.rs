@@ -402,7 +402,7 @@ fn tables_that_are_refused_change_nothing() {
     );
 }
 
-/// One mangled word for each /16 would be 65,536 times the routes of one: gigabytes. Found by fuzzing.
+/// One mangled word for each /16 would be 65,536 times the routes of one: gigabytes.
 #[test]
 fn a_node_that_two_values_lead_to_is_refused() {
     let mut fib = OwnedFib::new(&sample()).unwrap();
