@@ -102,7 +102,7 @@ fn report(error: &anyhow::Error) -> String {
 fn start(arguments: &Arguments) -> Result<(), Failure> {
     let config = Config::load(&arguments.config).map_err(|error| Failure::Config(error.into()))?;
     if arguments.check {
-        println!("{}: good", arguments.config.display());
+        println!("{} is a valid configuration", arguments.config.display());
         return Ok(());
     }
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
