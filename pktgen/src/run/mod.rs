@@ -1,0 +1,6 @@
+//! A run: workers pinned to their cores, one queue each, and a main thread that shows and collects.
+
+pub mod plan;
+pub mod receiver;
+pub mod search;
+pub mod sender;
