@@ -368,7 +368,7 @@ mod tests {
                 sender: f64::INFINITY,
                 limit,
                 noise: |number, _| {
-                    let mut random = fastrand::Rng::with_seed(seed ^ number as u64 * 0x9e37_79b9);
+                    let mut random = fastrand::Rng::with_seed(seed ^ (number as u64 * 0x9e37_79b9));
                     if random.f64() < often { random.f64() * 0.01 } else { 0.0 }
                 },
             };
@@ -450,7 +450,7 @@ mod tests {
         };
         let ndr = path.search(asked(Some(1e6)));
         let found = ndr.pps.unwrap();
-        assert!(found < 1e6 && found >= 0.99e6, "{found}");
+        assert!((0.99e6..1e6).contains(&found), "{found}");
         assert_eq!((ndr.failed_pps, ndr.confirmed), (Some(1e6), (3, 3)));
     }
 
