@@ -8,7 +8,7 @@ PACKAGES := clang llvm libbpf-dev libxdp-dev libelf-dev zlib1g-dev linux-libc-de
 	protobuf-compiler etcd-server etcd-client iproute2 ethtool iputils-ping iperf3 tcpdump tshark nftables openssl \
 	procps util-linux
 
-.PHONY: build release demo test deps fmt clippy doc unit loom fuzz fuzzers namespaces bench bench-veth deny clean help
+.PHONY: build release demo pktgen-demo test deps fmt clippy doc unit loom fuzz fuzzers namespaces bench bench-veth deny clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ release: deps
 
 demo: release ## Three nodes in network namespaces talk through the engine (root)
 	target/release/tweed-perf demo
+
+pktgen-demo: release ## tweed-pktgen loads pod to pod through two tweed nodes (root)
+	target/release/tweed-perf demo --load
 
 test: deps ## Everything that must pass, in order, and one line of totals (root)
 	@.ci/test fmt clippy doc unit loom namespaces

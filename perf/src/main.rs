@@ -23,8 +23,11 @@ enum Command {
         #[command(flatten)]
         cluster: ClusterArgs,
         /// Print the report as JSON.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "load")]
         json: bool,
+        /// Load the way from pod to pod through two tweed nodes with tweed-pktgen: latency, then throughput.
+        #[arg(long, conflicts_with_all = ["tweed", "flannel"])]
+        load: bool,
     },
     /// Topologies to look around in.
     #[command(subcommand)]
@@ -86,9 +89,16 @@ fn main() -> ExitCode {
 /// Success or failure of what was asked for; an error is what kept us from finding out.
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Demo { cluster, json } => {
+        Command::Demo {
+            cluster,
+            json,
+            load,
+        } => {
             interrupt::clean_up_when_interrupted().context("cannot catch signals")?;
-            let good = demo::run(cluster.into(), json)?.good();
+            let good = match load {
+                true => demo::load::run()?,
+                false => demo::run(cluster.into(), json)?.good(),
+            };
             Ok(if good {
                 ExitCode::SUCCESS
             } else {

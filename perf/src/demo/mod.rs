@@ -2,6 +2,7 @@
 //!
 //! The report on stdout is the result; the story goes to stderr, so that `--json` leaves clean JSON.
 
+pub mod load;
 mod report;
 
 use std::time::Instant;

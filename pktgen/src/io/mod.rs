@@ -100,6 +100,16 @@ pub struct Missed {
     pub left: u64,
 }
 
+impl Missed {
+    /// What was missed since `before`.
+    pub fn since(self, before: Missed) -> Missed {
+        Missed {
+            overrun: self.overrun.saturating_sub(before.overrun),
+            left: self.left.saturating_sub(before.left),
+        }
+    }
+}
+
 /// Bytes a frame may have in a buffer.
 pub const FRAME_ROOM: usize = 3520;
 

@@ -1,0 +1,262 @@
+//! The two ends of a run, opened: queues with their sockets, in their namespaces.
+
+use std::net::IpAddr;
+
+use super::plan::{Place, RxSide, TxIo, TxSide};
+use crate::error::{Failure, Result};
+use crate::frame::build::{self, Macs};
+use crate::io::link::{self, Link};
+use crate::io::packet::{self, PacketRx, PacketTx};
+use crate::io::take::Taker;
+use crate::io::xsk::{self, XskRx, XskTx};
+use crate::io::{Interface, Io, Missed, Mode, Tx, neighbour};
+use crate::profile::{Ip, Profile, Stream};
+use crate::report::Port;
+
+/// A queue to send by.
+pub enum TxQueue {
+    /// AF_XDP.
+    Xsk(XskTx),
+    /// AF_PACKET.
+    Packet(PacketTx),
+    /// XDP live frames: there is no queue, the kernel makes the frames.
+    Live,
+}
+
+/// A queue to receive by.
+pub enum RxQueue {
+    /// AF_XDP.
+    Xsk(XskRx),
+    /// AF_PACKET.
+    Packet(PacketRx),
+}
+
+/// A sending end.
+pub struct TxEnd {
+    /// The interface.
+    pub interface: Interface,
+    /// What the machine says of it.
+    pub link: Link,
+    /// A queue for each worker.
+    pub queues: Vec<(TxQueue, Place)>,
+    /// Addresses of each stream.
+    pub macs: Vec<Macs>,
+}
+
+/// A receiving end.
+pub struct RxEnd {
+    /// The interface.
+    pub interface: Interface,
+    /// What the machine says of it.
+    pub link: Link,
+    /// A queue for each worker.
+    pub queues: Vec<(RxQueue, Place)>,
+    /// Of an AF_XDP end. Dropped before the sockets, so that nothing is taken for nobody.
+    taker: Option<Taker>,
+    /// What it was asked to be.
+    pub side: RxSide,
+}
+
+/// Opens both ends, or one; on one interface they share the sockets.
+///
+/// # Errors
+/// The interface, its queues or its neighbour are not to be had; the text has the remedy.
+pub fn open(
+    profile: &Profile,
+    tx: Option<&TxSide>,
+    rx: Option<&RxSide>,
+) -> Result<(Option<TxEnd>, Option<RxEnd>)> {
+    let shared = match (tx, rx) {
+        (Some(tx), Some(rx)) => tx.interface == rx.interface,
+        _ => false,
+    };
+    let (mut rx_end, halves) = match rx {
+        Some(rx) => {
+            let (end, halves) = open_rx(rx)?;
+            (Some(end), if shared { halves } else { Vec::new() })
+        }
+        None => (None, Vec::new()),
+    };
+    let tx_end = tx.map(|tx| open_tx(profile, tx, halves)).transpose()?;
+    if let Some(end) = &mut rx_end {
+        end.direct()?;
+    }
+    Ok((tx_end, rx_end))
+}
+
+/// Opens a receiving end; also the other halves of its sockets, by place. Nothing is directed to it yet.
+pub fn open_rx(side: &RxSide) -> Result<(RxEnd, Vec<(Place, XskTx)>)> {
+    let link = link::find(&side.interface)?;
+    let (mut queues, mut halves, mut taker) = (Vec::new(), Vec::new(), None);
+    match side.io {
+        Io::Xdp(mode) => {
+            let program = Taker::attach(&side.interface, mode, side.take, &side.vxlan_ports)?;
+            let mode = if program.is_generic() { Mode::Generic } else { mode };
+            taker = Some(program);
+            for place in &side.workers {
+                let (tx, rx) = xsk::open(&side.interface, place.queue, mode, true)?;
+                queues.push((RxQueue::Xsk(rx), *place));
+                halves.push((*place, tx));
+            }
+        }
+        Io::Packet => {
+            let of = side.workers.len() as u16;
+            for (index, place) in side.workers.iter().enumerate() {
+                let fanout = (of > 1).then_some((index as u16, of));
+                let rx = packet::open_rx(&side.interface, fanout)?;
+                queues.push((RxQueue::Packet(rx), *place));
+            }
+        }
+    }
+    let end = RxEnd {
+        interface: side.interface.clone(),
+        link,
+        queues,
+        taker,
+        side: side.clone(),
+    };
+    Ok((end, halves))
+}
+
+fn open_tx(profile: &Profile, side: &TxSide, mut halves: Vec<(Place, XskTx)>) -> Result<TxEnd> {
+    let link = link::find(&side.interface)?;
+    let macs = (profile.streams.iter())
+        .map(|stream| macs(stream, side, &link))
+        .collect::<Result<_>>()?;
+    let body = build::body(profile.payload, profile.seed);
+    let mut queues = Vec::new();
+    for place in &side.workers {
+        let queue = match side.io {
+            TxIo::Live => TxQueue::Live,
+            TxIo::Queue(Io::Packet) => {
+                let mut tx = packet::open_tx(&side.interface)?;
+                tx.prepare(&body);
+                TxQueue::Packet(tx)
+            }
+            TxIo::Queue(Io::Xdp(mode)) => {
+                let half = halves.iter().position(|(p, _)| p.queue == place.queue);
+                let mut tx = match half {
+                    Some(index) => halves.swap_remove(index).1,
+                    None => xsk::open(&side.interface, place.queue, mode, false)?.0,
+                };
+                tx.prepare(&body);
+                TxQueue::Xsk(tx)
+            }
+        };
+        queues.push((queue, *place));
+    }
+    Ok(TxEnd {
+        interface: side.interface.clone(),
+        link,
+        queues,
+        macs,
+    })
+}
+
+/// The Ethernet addresses of a stream: as given, or the interface's own and that of the next hop.
+fn macs(stream: &Stream, side: &TxSide, link: &Link) -> Result<Macs> {
+    let first = match (&stream.vxlan, &stream.ip) {
+        (Some(vxlan), _) => IpAddr::V4(vxlan.dst),
+        (None, Ip::V4 { dst, .. }) => IpAddr::V4(*dst.start()),
+        (None, Ip::V6 { dst, .. }) => IpAddr::V6(*dst.start()),
+    };
+    Ok(Macs {
+        src: stream.src_mac.unwrap_or(link.mac),
+        dst: match stream.dst_mac {
+            Some(mac) => mac,
+            None => neighbour::find(&side.interface, side.via.unwrap_or(first)).map_err(
+                |failure| match failure {
+                    Failure::Environment(text) => {
+                        Failure::Environment(format!("stream {:?}: {text}", stream.name))
+                    }
+                    other => other,
+                },
+            )?,
+        },
+    })
+}
+
+impl TxEnd {
+    /// For the report.
+    pub fn ports(&self) -> Vec<Port> {
+        let port = |(queue, place): &(TxQueue, Place)| Port {
+            role: "tx".into(),
+            io: match queue {
+                TxQueue::Xsk(tx) => tx.binding().into(),
+                TxQueue::Packet(_) => "AF_PACKET".into(),
+                TxQueue::Live => "XDP live frames".into(),
+            },
+            ..describe(&self.interface, &self.link, *place)
+        };
+        self.queues.iter().map(port).collect()
+    }
+}
+
+impl RxEnd {
+    /// From now on frames come.
+    pub fn direct(&mut self) -> Result<()> {
+        let Some(taker) = &mut self.taker else {
+            return Ok(());
+        };
+        for (queue, place) in &self.queues {
+            if let RxQueue::Xsk(rx) = queue {
+                taker.direct(place.queue, rx.socket())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What came to the interface and not to us, so far.
+    pub fn missed(&mut self) -> Result<Missed> {
+        use crate::io::Rx;
+        let mut sum = Missed {
+            overrun: 0,
+            left: self.taker.as_ref().map_or(Ok(0), Taker::left)?,
+        };
+        for (queue, _) in &mut self.queues {
+            let missed = match queue {
+                RxQueue::Xsk(rx) => rx.missed(),
+                RxQueue::Packet(rx) => rx.missed(),
+            };
+            sum.overrun += missed
+                .map_err(|e| Failure::environment(format!("counters of {}", self.interface.name), e))?
+                .overrun;
+        }
+        Ok(sum)
+    }
+
+    /// For the report.
+    pub fn ports(&self) -> Vec<Port> {
+        let port = |(queue, place): &(RxQueue, Place)| Port {
+            role: "rx".into(),
+            io: match queue {
+                RxQueue::Xsk(rx) => rx.binding().into(),
+                RxQueue::Packet(_) => "AF_PACKET".into(),
+            },
+            ..describe(&self.interface, &self.link, *place)
+        };
+        self.queues.iter().map(port).collect()
+    }
+}
+
+impl Drop for RxEnd {
+    fn drop(&mut self) {
+        // First the program, then (as fields) the sockets that it directs frames to.
+        self.taker = None;
+    }
+}
+
+fn describe(interface: &Interface, link: &Link, place: Place) -> Port {
+    let mac = link.mac.0.map(|byte| format!("{byte:02x}")).join(":");
+    Port {
+        interface: interface.name.clone(),
+        netns: interface.netns.clone(),
+        driver: link.driver.clone(),
+        mac,
+        mtu: link.mtu,
+        speed: link.speed,
+        queue: place.queue,
+        core: place.core,
+        ..Port::default()
+    }
+}
