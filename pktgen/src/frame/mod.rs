@@ -3,10 +3,16 @@
 //! Sizes: `size` counts as RFC 2544 does, with the 4 bytes of frame check sequence that memory never holds; `len` is what is in
 //! memory. `size = len + 4`.
 
+pub mod body;
 pub mod build;
+pub mod checksum;
 pub mod classify;
+pub mod draw;
 pub mod flow;
+mod headers;
 pub mod signature;
+pub mod sizes;
+pub mod template;
 
 /// Bytes of a frame that are on the wire but not in memory.
 pub const FCS_LEN: usize = 4;
