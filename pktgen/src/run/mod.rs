@@ -1,6 +1,7 @@
 //! A run: workers pinned to their cores, one queue each, and a main thread that shows and collects.
 
 pub mod ends;
+pub mod interrupt;
 pub mod lanes;
 pub mod plan;
 pub mod receiver;
