@@ -1,15 +1,27 @@
 //! The result of a run, with everything needed to repeat it. JSON is this model; tables, the live line and plots are views.
 
+pub mod distribution;
+pub mod grid;
+pub mod join;
 pub mod line;
 pub mod machine;
+pub mod moment;
 pub mod plot;
+pub mod save;
 pub mod table;
 pub mod units;
 
-use serde::{Deserialize, Serialize};
+pub use save::{deliver, load};
+
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Number of the JSON's form.
 pub const SCHEMA: u32 = 1;
+
+/// JSON has no number for "infinite" or "not a number"; such a one is written as null, and comes back as not a number.
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
+}
 
 /// A finished run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +35,7 @@ pub struct Report {
     /// Start, RFC 3339, UTC.
     pub started: String,
     /// From the first to the last frame's time, seconds; what rates are computed from.
+    #[serde(deserialize_with = "number")]
     pub seconds: f64,
     /// Number of the run, as in the packets' signatures.
     pub run: Option<u16>,
@@ -116,10 +129,13 @@ pub struct Sent {
     /// Handed over and not finished when the run ended.
     pub unfinished: u64,
     /// Frames a second.
+    #[serde(deserialize_with = "number")]
     pub pps: f64,
     /// Bits a second, layer 2 (frames with FCS).
+    #[serde(deserialize_with = "number")]
     pub bits_l2: f64,
     /// Bits a second on the wire (with preamble and gap: 20 bytes more a frame).
+    #[serde(deserialize_with = "number")]
     pub bits_wire: f64,
     /// Times that the ring was full when a frame was due.
     pub ring_full: u64,
@@ -144,18 +160,22 @@ pub struct SentStream {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pacing {
     /// Frames a second that were wanted.
+    #[serde(deserialize_with = "number")]
     pub wanted_pps: f64,
     /// Error of the achieved rate, as a fraction of the wanted one.
+    #[serde(deserialize_with = "number")]
     pub error: f64,
     /// From the intended to the actual departure, nanoseconds.
     pub lag: Distribution,
     /// Between departures of bursts, nanoseconds.
     pub gap: Distribution,
     /// Standard deviation of the gaps, nanoseconds.
+    #[serde(deserialize_with = "number")]
     pub gap_stdev: f64,
 }
 
-/// A receiver's counts. `frames` is the sum of received, duplicates and corrupted of all streams, corrupted, and foreign.
+/// A receiver's counts: `frames` = `received` + `duplicates` + `corrupted` + `foreign`. [`account::outcome`](crate::account::outcome)
+/// makes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Received {
     /// Frames of every kind.
@@ -163,22 +183,28 @@ pub struct Received {
     /// Their bytes, with FCS.
     pub bytes: u64,
     /// Frames a second, of ours.
+    #[serde(deserialize_with = "number")]
     pub pps: f64,
     /// Bits a second, layer 2.
+    #[serde(deserialize_with = "number")]
     pub bits_l2: f64,
     /// Bits a second on the wire.
+    #[serde(deserialize_with = "number")]
     pub bits_wire: f64,
     /// First copies, all streams.
     pub received: u64,
     /// Never seen, all streams.
     pub lost: u64,
     /// `lost` as a fraction of what was sent.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
+    /// Highest acceptable `loss`, if one was given.
+    pub bound: Option<f64>,
     /// Further copies.
     pub duplicates: u64,
     /// First copies with a smaller sequence than one of their flow before them (RFC 4737).
     pub reordered: u64,
-    /// Damaged.
+    /// Damaged: of all streams, and those whose stream could not be read.
     pub corrupted: u64,
     /// Not of this run.
     pub foreign: u64,
@@ -188,6 +214,13 @@ pub struct Received {
     pub overrun: u64,
     /// By stream.
     pub streams: Vec<ReceivedStream>,
+}
+
+impl Received {
+    /// Whether the loss is within the bound; `None` without one.
+    pub fn passed(&self) -> Option<bool> {
+        self.bound.map(|bound| self.loss <= bound)
+    }
 }
 
 /// One stream's part.
@@ -210,6 +243,7 @@ pub struct ReceivedStream {
     /// Time on the way, nanoseconds.
     pub latency: Option<Distribution>,
     /// Mean absolute difference of the latencies of packets that follow each other (RFC 3393), nanoseconds.
+    #[serde(deserialize_with = "number")]
     pub jitter_ns: f64,
     /// Packets from the future: sender's and receiver's clocks are not the same, and `latency` means nothing.
     pub future: u64,
@@ -223,6 +257,7 @@ pub struct Distribution {
     /// Smallest.
     pub min: u64,
     /// Mean.
+    #[serde(deserialize_with = "number")]
     pub mean: f64,
     /// Median.
     pub p50: u64,
@@ -246,6 +281,7 @@ pub struct Distribution {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Second {
     /// Seconds since the start, at its end.
+    #[serde(deserialize_with = "number")]
     pub at: f64,
     /// Frames sent in it.
     pub sent: u64,
@@ -273,6 +309,7 @@ pub struct Ndr {
     /// The same, bits a second on the wire.
     pub bits_wire: Option<f64>,
     /// Loss accepted, a fraction.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// The lowest rate that failed, frames a second: the limit lies between.
     pub failed_pps: Option<f64>,
@@ -286,14 +323,17 @@ pub struct Ndr {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     /// Rate asked for, frames a second.
+    #[serde(deserialize_with = "number")]
     pub wanted_pps: f64,
     /// Rate sent.
+    #[serde(deserialize_with = "number")]
     pub sent_pps: f64,
     /// Frames sent.
     pub sent: u64,
     /// First copies received.
     pub received: u64,
     /// Loss, a fraction.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// Whether it is within the bound, and the sender kept its rate.
     pub passed: bool,
