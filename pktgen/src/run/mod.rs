@@ -3,7 +3,12 @@
 pub mod ends;
 pub mod interrupt;
 pub mod lanes;
+pub mod live;
+pub mod mirror;
+pub mod outcome;
 pub mod plan;
 pub mod receiver;
 pub mod search;
 pub mod sender;
+pub mod session;
+pub mod watch;
