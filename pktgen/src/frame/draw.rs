@@ -6,7 +6,7 @@
 //! ```text
 //! state += 0x9e3779b97f4a7c15
 //! z = (state ^ state >> 30) * 0xbf58476d1ce4e5b9;  z = (z ^ z >> 27) * 0x94d049bb133111eb;  next = z ^ z >> 31
-//! below(n) = (next >> 32) * n >> 32
+//! below(n) = ((next >> 32) * n) >> 32
 //! ```
 
 use super::signature::Lane;
@@ -59,7 +59,7 @@ impl Draw {
     /// likeliest value of a million is one part in 4,000 likelier than the least likely.
     #[inline]
     pub fn below(&mut self, n: u32) -> u32 {
-        ((self.next() >> 32) * u64::from(n) >> 32) as u32
+        (((self.next() >> 32) * u64::from(n)) >> 32) as u32
     }
 }
 

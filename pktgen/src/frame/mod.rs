@@ -10,8 +10,11 @@ pub mod classify;
 pub mod draw;
 pub mod flow;
 mod headers;
+mod mark;
+mod read;
 pub mod signature;
 pub mod sizes;
+pub mod swap;
 pub mod template;
 
 /// Bytes of a frame that are on the wire but not in memory.

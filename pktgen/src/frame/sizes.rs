@@ -105,7 +105,7 @@ mod tests {
         let times = |len| lens[..12].iter().filter(|&&l| l == len).count();
         assert_eq!((times(60), times(590), times(1514)), (7, 4, 1));
         // No three of the big ones in a row, no four small ones.
-        assert!(lens.windows(3).all(|three| three.iter().any(|&l| l == 60)));
+        assert!(lens.windows(3).all(|three| three.contains(&60)));
         assert!(lens.windows(4).all(|four| four.iter().any(|&l| l != 60)));
     }
 }

@@ -26,7 +26,7 @@ pub fn swap(frame: &mut [u8], vxlan_ports: &[u16]) {
                 swap(inner, &[]);
             }
         }
-        (UDP | TCP, [ports @ .., ]) if ports.len() >= 4 => exchange(&mut ports[..4], 2),
+        (UDP | TCP, ports) if ports.len() >= 4 => exchange(&mut ports[..4], 2),
         (ICMP, [kind @ ICMP_REQUEST, _, high, low, ..]) => {
             let change = u16::from(ICMP_REQUEST - ICMP_REPLY) << 8;
             *kind = ICMP_REPLY;
