@@ -7,17 +7,20 @@
 use super::{Received, ReceivedStream, Report, Second, Sent, moment};
 use crate::account::outcome::fraction;
 
-/// Joins what belongs together; the order stays that of the first of each pair.
-pub fn join(reports: Vec<Report>) -> Vec<Report> {
-    let mut joined: Vec<Report> = Vec::new();
-    for report in reports {
-        let partner = joined.iter().position(|other| belong(other, &report));
-        match partner {
-            Some(place) if joined[place].sent.is_some() => {
-                joined[place] = pair(&joined[place], &report)
+/// Joins what belongs together, names included; the order stays that of the first of each pair.
+pub fn join(reports: Vec<(String, Report)>) -> Vec<(String, Report)> {
+    let mut joined: Vec<(String, Report)> = Vec::new();
+    for (name, report) in reports {
+        match joined.iter_mut().find(|(_, other)| belong(other, &report)) {
+            Some((other_name, other)) => {
+                *other_name = format!("{other_name} + {name}");
+                *other = if other.sent.is_some() {
+                    pair(other, &report)
+                } else {
+                    pair(&report, other)
+                };
             }
-            Some(place) => joined[place] = pair(&report, &joined[place]),
-            None => joined.push(report),
+            None => joined.push((name, report)),
         }
     }
     joined
@@ -133,6 +136,17 @@ fn timeline(sender: &Report, receiver: &Report) -> Vec<Second> {
 mod tests {
     use super::*;
     use crate::report::SentStream;
+
+    fn join(reports: Vec<Report>) -> Vec<Report> {
+        let named = reports
+            .into_iter()
+            .map(|report| (String::new(), report))
+            .collect();
+        super::join(named)
+            .into_iter()
+            .map(|(_, report)| report)
+            .collect()
+    }
 
     fn sender(run: u16, frames: &[u64]) -> Report {
         let stream = |frames: &u64| SentStream {

@@ -27,7 +27,7 @@ pub fn json(report: &Report) -> String {
 }
 
 /// Several reports as a JSON array; [`load`] reads that too.
-pub fn json_all(reports: &[Report]) -> String {
+pub fn json_all(reports: &[&Report]) -> String {
     text(&reports)
 }
 
@@ -141,7 +141,7 @@ mod tests {
     fn what_is_written_is_read() {
         assert_eq!(parse(&json(&report())).unwrap(), [report()]);
         assert_eq!(
-            parse(&json_all(&[report(), report()])).unwrap(),
+            parse(&json_all(&[&report(), &report()])).unwrap(),
             [report(), report()]
         );
         assert_eq!(parse("[]").unwrap(), []);
