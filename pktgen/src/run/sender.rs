@@ -20,6 +20,9 @@ const WAKE_EARLY_NS: u64 = 100_000;
 /// Longest sleep, so that Ctrl-C is noticed.
 const LONGEST_SLEEP_NS: u64 = 50_000_000;
 
+/// How long after the end overdue frames are still sent.
+const GRACE_NS: u64 = 50_000_000;
+
 /// How long to wait for the kernel to finish with the last frames.
 const FINISH_NS: u64 = 1_000_000_000;
 
@@ -100,12 +103,15 @@ pub fn send<T: Tx>(
     let mut departed: Option<u64> = None;
     while left > 0 && !orders.stop.load(Ordering::Relaxed) {
         let now = clock.now();
-        if orders.end_ns.is_some_and(|end| now >= end) {
+        let last = orders.end_ns.unwrap_or(u64::MAX);
+        let due = pacer.due(now.min(last.saturating_sub(1)));
+        // What was due before the end is still sent, so that a duration is a count; but not by a sender that cannot keep up.
+        if now >= last && (due == 0 || !pacer.is_paced() || now - last > GRACE_NS) {
             break;
         }
-        let want = pacer.due(now).min(left).min(BURST as u64) as usize;
+        let want = due.min(left).min(BURST as u64) as usize;
         if want == 0 {
-            pause(now, pacer.next_ns());
+            pause(now, pacer.next_ns().min(last));
             continue;
         }
         let mut bytes = 0;
@@ -264,7 +270,7 @@ mod tests {
         }
     }
 
-    fn orders(stop: &AtomicBool, clock: &mut Clock) -> Orders<'_> {
+    fn orders<'a>(stop: &'a AtomicBool, clock: &mut Clock) -> Orders<'a> {
         Orders {
             pps: None,
             burst: 1,
@@ -314,6 +320,22 @@ mod tests {
         }
         assert_eq!(work.lag.len(), 300);
         assert_eq!(work.gap.len(), 299);
+    }
+
+    #[test]
+    fn a_duration_is_a_count() {
+        let (stop, mut clock) = (AtomicBool::new(false), Clock::start());
+        let mut tx = Memory::default();
+        let mut lanes = super::super::lanes::tests_support::one_stream();
+        let orders = orders(&stop, &mut clock);
+        let orders = Orders {
+            pps: Some(5_000.0),
+            count: None,
+            end_ns: Some(orders.start_ns + 100_000_000),
+            ..orders
+        };
+        send(&mut tx, &mut lanes, &mut clock, &orders, &View::default()).unwrap();
+        assert_eq!(tx.frames.len(), 500);
     }
 
     #[test]
