@@ -129,12 +129,10 @@ mod tests {
     #[error("bpf_link_create failed")]
     struct Failed(#[source] std::io::Error);
 
-    const VETH: (&str, &str) = ("v0", "pod1");
-
     fn interface() -> Interface {
         Interface {
-            name: VETH.0.into(),
-            netns: Some(VETH.1.into()),
+            name: "v0".into(),
+            netns: Some("pod1".into()),
         }
     }
 

@@ -55,7 +55,7 @@ impl Refusal<'_> {
             }
             (Stage::Umem, Some(Errno::NOBUFS | Errno::NOMEM | Errno::AGAIN)) => format!(
                 "{} MiB of memory cannot be locked; run as root, or raise the limit (ulimit -l unlimited)",
-                u64::from(CHUNK) * u64::from(TX_FRAMES + RX_FRAMES) >> 20
+                (u64::from(CHUNK) * u64::from(TX_FRAMES + RX_FRAMES)) >> 20
             ),
             (_, Some(Errno::AFNOSUPPORT)) => {
                 "this kernel has no AF_XDP (CONFIG_XDP_SOCKETS); use --io packet".into()
