@@ -1,7 +1,7 @@
 //! What must hold for any bytes, one module for each thing that reads them. `check` panics when it does not.
 //!
-//! The targets give these functions to libFuzzer (`make fuzzers`); `dataplane/tests/replay.rs`, `contract/tests/replay.rs`
-//! and `control/tests/hostile.rs` give them the committed corpus, with a stable compiler, in every `cargo test`.
+//! The targets give these functions to libFuzzer (`make fuzzers`); `dataplane/tests/replay.rs`, `contract/tests/replay.rs`,
+//! `pktgen/tests/replay.rs` and `control/tests/hostile.rs` give them the committed corpus, with a stable compiler, in every `cargo test`.
 
 /// `node.toml`.
 pub mod config;
@@ -11,11 +11,15 @@ pub mod decap;
 pub mod encap;
 /// Leases: keys and values of etcd, the network configuration, the lease file.
 pub mod lease;
+/// A frame, through the load generator's eyes.
+pub mod pktgen;
 /// The memory of a tables segment.
 pub mod tables;
 /// A whole worker.
 pub mod turn;
 
+#[path = "../../pktgen/tests/kinds/mod.rs"]
+mod kinds;
 #[path = "../../dataplane/tests/support/mod.rs"]
 mod support;
 

@@ -60,6 +60,9 @@ fn main() -> std::io::Result<()> {
         let patch = [area, 0, 0, 64, 8, 0xff, 0, 0x80, 1, 2, 3, 4, 5];
         save("tables", area.into(), &patch.repeat(3))?;
     }
+    for (n, frame) in fuzz::pktgen::seeds().iter().enumerate() {
+        save("pktgen", n, frame)?;
+    }
     for (n, text) in LEASES.iter().enumerate() {
         save("lease", n, text.as_bytes())?;
     }

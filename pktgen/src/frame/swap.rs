@@ -1,17 +1,29 @@
 //! Turns a frame round, for a reflector: sources and destinations change places, echo requests become replies.
 //!
 //! Checksums stay right without being touched, for sums do not care about order; only the ICMP type is another value. Behind a
-//! VXLAN port the inner frame is turned too, and the outer UDP ports stay: the destination port names the tunnel.
+//! VXLAN port the inner frame is turned too, and the outer UDP ports stay: the destination port names the tunnel. (A packet
+//! whose payload begins with our magic is plain, whatever its port: `classify` reads it so.)
+
+use super::signature::MAGIC;
 
 /// Turns `frame` round in place, as far as its headers go; what is too short for a header stays as it is.
 pub fn swap(frame: &mut [u8], vxlan_ports: &[u16]) {
-    let Some((ethernet, packet)) = frame.split_at_mut_checked(14) else {
+    let Some((ethernet, mut rest)) = frame.split_at_mut_checked(14) else {
         return;
     };
     exchange(&mut ethernet[..12], 6);
-    let (addresses, len, header, protocol) = match (packet.first(), packet.len()) {
-        (Some(first), 20..) if first >> 4 == 4 => (12, 4, usize::from(first & 15) * 4, packet[9]),
-        (Some(first), 40..) if first >> 4 == 6 => (8, 16, 40, packet[6]),
+    let mut ether_type = [ethernet[12], ethernet[13]];
+    // VLAN tags, as many as a receiver reads.
+    for _ in 0..2 {
+        if let ([0x81, 0x00] | [0x88, 0xa8], [_, _, high, low, ..]) = (ether_type, &*rest) {
+            ether_type = [*high, *low];
+            rest = &mut rest[4..];
+        }
+    }
+    let packet = rest;
+    let (addresses, len, header, protocol) = match (ether_type, packet.len()) {
+        ([0x08, 0x00], 20..) => (12, 4, usize::from(packet[0] & 15) * 4, packet[9]),
+        ([0x86, 0xdd], 40..) => (8, 16, 40, packet[6]),
         _ => return,
     };
     exchange(&mut packet[addresses..addresses + 2 * len], len);
@@ -20,7 +32,8 @@ pub fn swap(frame: &mut [u8], vxlan_ports: &[u16]) {
     };
     match (protocol, transport) {
         (UDP, [_, _, d0, d1, _, _, _, _, vxlan @ ..])
-            if vxlan_ports.contains(&u16::from_be_bytes([*d0, *d1])) =>
+            if vxlan_ports.contains(&u16::from_be_bytes([*d0, *d1]))
+                && !vxlan.starts_with(&MAGIC.to_be_bytes()) =>
         {
             if let Some(inner) = vxlan.get_mut(8..) {
                 swap(inner, &[]);
@@ -79,6 +92,11 @@ mod tests {
         let six = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap();
         let transports = [
             one.transport.clone(),
+            // To a VXLAN port, and yet plain.
+            Transport::Udp {
+                sport: 4..=4,
+                dport: 8472..=8472,
+            },
             Transport::Tcp {
                 sport: 5..=5,
                 dport: 6..=6,
