@@ -1,14 +1,14 @@
 //! Memory for counting, in blocks of 128 KiB, and how many of them a process may have.
 //!
-//! What is counted comes from the network: whoever forges signatures can name any sequence and any flow. So nothing is as large
-//! as the largest number named; blocks exist only where something arrived, and all lanes of a process share one [`Budget`].
-//! Invariant: a budget's `used` is the number of its blocks that live.
+//! What is counted comes from the network: whoever forges signatures can name any sequence and any flow. So nothing is
+//! as large as the largest number named; blocks exist only where something arrived, and all lanes of a process share
+//! one [`Budget`]. Invariant: a budget's `used` is the number of its blocks that live.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// 64-bit words in a block. 128 KiB: large enough that a block is a rare event (one in a million packets), small enough that a
-/// forged packet costs no more than that.
+/// 64-bit words in a block. 128 KiB: large enough that a block is a rare event (one in a million packets), small enough
+/// that a forged packet costs no more than that.
 pub const WORDS: usize = 1 << 14;
 
 /// How many blocks may live.
@@ -18,7 +18,8 @@ pub struct Budget {
     most: usize,
 }
 
-/// The budget of all lanes: 512 MiB, 4.3 thousand million numbers (seven minutes at 10 Mpps) if none of them can be let go.
+/// The budget of all lanes: 512 MiB, 4.3 thousand million numbers (seven minutes at 10 Mpps) if none of them can be let
+/// go.
 pub static PROCESS: Budget = Budget::new(4096);
 
 impl Budget {
@@ -42,8 +43,8 @@ impl Budget {
         Some(Block::zeroed(self))
     }
 
-    /// A block of zeros, however many are in use: for a lane that has none, so that others cannot stop its count. There are at
-    /// most 256 lanes to a worker: 32 MiB beyond the budget.
+    /// A block of zeros, however many are in use: for a lane that has none, so that others cannot stop its count. There
+    /// are at most 256 lanes to a worker: 32 MiB beyond the budget.
     #[cold]
     pub fn block_beyond(&'static self) -> Block {
         self.used.fetch_add(1, Ordering::Relaxed);

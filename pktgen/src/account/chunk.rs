@@ -1,7 +1,7 @@
 //! A million consecutive sequence numbers: which of them arrived.
 //!
-//! A chunk costs a [`Block`] only while some of its numbers are there and others are not. Invariant: `Part` has at least one number
-//! and misses at least one, and its count is the number of bits set.
+//! A chunk costs a [`Block`] only while some of its numbers are there and others are not. Invariant: `Part` has at
+//! least one number and misses at least one, and its count is the number of bits set.
 
 use super::block::{Block, Budget, WORDS};
 
@@ -96,9 +96,9 @@ impl Chunk {
         held
     }
 
-    /// Takes in what another worker saw. The caller finds the duplicates: the counts of both before, less that of the union.
-    /// Without room for the other's block, or with a settled one, the union is taken as the sum, and what is more than a chunk
-    /// holds is certainly a duplicate.
+    /// Takes in what another worker saw. The caller finds the duplicates: the counts of both before, less that of the
+    /// union. Without room for the other's block, or with a settled one, the union is taken as the sum, and what is
+    /// more than a chunk holds is certainly a duplicate.
     pub fn merge(&mut self, other: &Chunk, budget: &'static Budget) {
         match (&mut *self, other) {
             (_, Chunk::Empty) | (Chunk::Full, _) => {}

@@ -1,7 +1,7 @@
 //! What came since the last look: the live line and the timeline of the report, second by second.
 //!
-//! A worker gives its interval away and begins a new one; intervals of several workers are merged by who shows them. The
-//! histogram is a small one (two digits, 16 KiB), for it is made anew each second.
+//! A worker gives its interval away and begins a new one; intervals of several workers are merged by who shows them.
+//! The histogram is a small one (two digits, 16 KiB), for it is made anew each second.
 
 use hdrhistogram::Histogram;
 
@@ -92,8 +92,9 @@ impl Interval {
         })
     }
 
-    /// Missing since the start, below the highest numbers seen: a figure for the live line. Packets on their way through a slower
-    /// queue count as lost until they are there, and a copy that came by two queues hides a loss until the end.
+    /// Missing since the start, below the highest numbers seen: a figure for the live line. Packets on their way
+    /// through a slower queue count as lost until they are there, and a copy that came by two queues hides a loss until
+    /// the end.
     pub fn missing(&self, join: bool) -> u64 {
         let missing = |lane: &LaneState| {
             (lane.end - if join { lane.first } else { 0 }).saturating_sub(lane.received)

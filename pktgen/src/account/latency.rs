@@ -1,8 +1,8 @@
 //! How long packets were on their way: an HDR histogram per stream, and the delay variation between neighbours.
 //!
-//! Three significant digits from 1 ns to [`HIGHEST_NS`], fixed, so that recording never allocates. Jitter is the mean of |IPDV|
-//! (RFC 3393: the difference between the delays of two packets), the pairs being first copies that follow each other as they
-//! arrive at one worker. Invariant: every first copy is recorded or from the future.
+//! Three significant digits from 1 ns to [`HIGHEST_NS`], fixed, so that recording never allocates. Jitter is the mean
+//! of |IPDV| (RFC 3393: the difference between the delays of two packets), the pairs being first copies that follow
+//! each other as they arrive at one worker. Invariant: every first copy is recorded or from the future.
 
 use hdrhistogram::Histogram;
 

@@ -1,8 +1,8 @@
 //! Counting what arrives: every frame of a receiver is exactly one of received, duplicate, corrupted, foreign; of the
 //! received some are reordered; what is missing is lost.
 //!
-//! One [`Account`] per receiving worker, without locks; at the end they are merged, which is exact: a duplicate that arrived on
-//! another queue is found then. For the live line each worker gives its [`Interval`] away once a second.
+//! One [`Account`] per receiving worker, without locks; at the end they are merged, which is exact: a duplicate that
+//! arrived on another queue is found then. For the live line each worker gives its [`Interval`] away once a second.
 
 pub mod block;
 pub mod chunk;
@@ -113,8 +113,8 @@ impl Account {
         }
     }
 
-    /// Counts a frame of `frame_len` bytes (without FCS) that was received at `now_ns`. Latencies are those of first copies: a
-    /// copy says how long copying takes.
+    /// Counts a frame of `frame_len` bytes (without FCS) that was received at `now_ns`. Latencies are those of first
+    /// copies: a copy says how long copying takes.
     #[inline]
     pub fn record(&mut self, seen: Seen, frame_len: usize, now_ns: u64) {
         let bytes = (frame_len + FCS_LEN) as u64;
@@ -177,8 +177,8 @@ impl Account {
         &mut self.streams[index]
     }
 
-    /// Frames of ours so far, intact, duplicates included: cheap, for a worker that wants to know after each burst whether
-    /// anything came. Counts since the last [`Account::take_interval`].
+    /// Frames of ours so far, intact, duplicates included: cheap, for a worker that wants to know after each burst
+    /// whether anything came. Counts since the last [`Account::take_interval`].
     pub fn received_in_interval(&self) -> u64 {
         self.interval.received
     }
@@ -202,8 +202,8 @@ impl Account {
         self.streams.iter().map(StreamAccount::received).sum()
     }
 
-    /// Adds another worker's. If each locked on to another run, the one that received more is the run; the other's frames are
-    /// foreign to it.
+    /// Adds another worker's. If each locked on to another run, the one that received more is the run; the other's
+    /// frames are foreign to it.
     pub fn merge(&mut self, other: &Account) {
         self.frames += other.frames;
         self.bytes += other.bytes;

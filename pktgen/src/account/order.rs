@@ -1,8 +1,8 @@
 //! Order within flows: the highest number seen of each.
 //!
-//! RFC 4737 section 3.3 (Type-P-Reordered): a packet is reordered when its number is smaller than the next one expected, that is,
-//! than the highest of its flow before it. Pages of flows exist only where a flow was seen. Invariant: an entry is 0 (none
-//! seen) or one more than the highest number of that flow.
+//! RFC 4737 section 3.3 (Type-P-Reordered): a packet is reordered when its number is smaller than the next one
+//! expected, that is, than the highest of its flow before it. Pages of flows exist only where a flow was seen.
+//! Invariant: an entry is 0 (none seen) or one more than the highest number of that flow.
 
 use super::block::{Block, Budget, WORDS};
 use crate::frame::signature::MAX_FLOWS;

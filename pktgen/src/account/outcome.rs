@@ -1,7 +1,8 @@
 //! From accounts to what the report says.
 //!
-//! What was lost is known exactly where the sender's count is (`latency`, `ndr`, joined reports); a receiver alone knows it only up
-//! to the highest number that it saw of each lane. Invariant: frames = received + duplicates + corrupted + foreign.
+//! What was lost is known exactly where the sender's count is (`latency`, `ndr`, joined reports); a receiver alone
+//! knows it only up to the highest number that it saw of each lane. Invariant: frames = received + duplicates +
+//! corrupted + foreign.
 
 use super::{Account, StreamAccount};
 use crate::frame::WIRE_OVERHEAD;
@@ -118,13 +119,14 @@ pub fn remarks(account: &Account, ending: &Ending) -> Vec<String> {
     };
     say(
         ending.missed.overrun,
-        "frames were lost between the kernel and the receiver, which was too slow: the loss is not the path's; give it more \
-         workers (--workers), cores of their own (--cores) or a lower rate",
+        "frames were lost between the kernel and the receiver, which was too slow: the loss is not the path's; give \
+         it more workers (--workers), cores of their own (--cores) or a lower rate",
     );
     let sum = |what: fn(&StreamAccount) -> u64| account.streams.iter().map(what).sum::<u64>();
     say(
         sum(StreamAccount::strays),
-        "intact packets lie far from all other sequence numbers (forged, or of the same run number by chance) and count as foreign",
+        "intact packets lie far from all other sequence numbers (forged, or of the same run number by chance) and \
+         count as foreign",
     );
     say(
         account.other_runs,
@@ -136,7 +138,8 @@ pub fn remarks(account: &Account, ending: &Ending) -> Vec<String> {
     );
     say(
         sum(|stream| stream.latency.future()),
-        "packets were stamped later than they came: sender and receiver do not share a clock, and latencies mean nothing",
+        "packets were stamped later than they came: sender and receiver do not share a clock, and latencies mean \
+         nothing",
     );
     remarks
 }

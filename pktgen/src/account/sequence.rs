@@ -1,9 +1,10 @@
 //! Which sequence numbers of a lane arrived, and how often, exactly.
 //!
-//! Packets carry the low 32 bits; the whole number is the one nearest to the highest seen. A number far from all seen so far is
-//! not believed until a second one confirms it, as RFC 3550 appendix A.1 does it for RTP: one forged packet can neither invent
-//! thousands of millions of losses nor throw the count into another turn of the 32 bits. Numbers are noted in [chunks](Chunk)
-//! that exist only where something arrived; when the budget is used up, this lane's oldest chunk is [settled](Chunk::settle).
+//! Packets carry the low 32 bits; the whole number is the one nearest to the highest seen. A number far from all seen
+//! so far is not believed until a second one confirms it, as RFC 3550 appendix A.1 does it for RTP: one forged packet
+//! can neither invent thousands of millions of losses nor throw the count into another turn of the 32 bits. Numbers are
+//! noted in [chunks](Chunk) that exist only where something arrived; when the budget is used up, this lane's oldest
+//! chunk is [settled](Chunk::settle).
 //!
 //! Invariant: every packet is exactly one of received, duplicate, stray; `received` is the sum of all chunks' counts.
 
@@ -13,10 +14,12 @@ use super::block::{Budget, PROCESS};
 use super::chunk::{Chunk, Mark, NUMBERS};
 use super::order::{Order, Place};
 
-/// How far from the numbers seen so far a packet is believed without a second: 67 million, seven seconds of silence at 10 Mpps.
+/// How far from the numbers seen so far a packet is believed without a second: 67 million, seven seconds of silence at
+/// 10 Mpps.
 pub const LEAP: u64 = 1 << 26;
 
-/// Chunks that a lane keeps, full ones included: 2^38 numbers, seven hours at 10 Mpps, 4 MiB of bookkeeping. Older ones are added up.
+/// Chunks that a lane keeps, full ones included: 2^38 numbers, seven hours at 10 Mpps, 4 MiB of bookkeeping. Older ones
+/// are added up.
 const SPAN: u64 = 1 << 18;
 
 /// The numbers of one lane seen by one worker.
@@ -53,8 +56,8 @@ pub enum Arrival {
     Reordered,
     /// A further copy.
     Duplicate,
-    /// Not counted: far from all others and alone there (it is counted when a second one comes), or so old that there is no
-    /// telling whether it is a copy.
+    /// Not counted: far from all others and alone there (it is counted when a second one comes), or so old that there
+    /// is no telling whether it is a copy.
     Stray,
 }
 
@@ -216,11 +219,12 @@ impl Sequences {
         self.chunks.get_mut(slot)
     }
 
-    /// Adds what another worker saw of the same lane. Received and duplicates are exact, as far as both still know which numbers
-    /// they saw; reordered is the sum, which is exact where each flow came to one worker, as a NIC's queues have it.
+    /// Adds what another worker saw of the same lane. Received and duplicates are exact, as far as both still know
+    /// which numbers they saw; reordered is the sum, which is exact where each flow came to one worker, as a NIC's
+    /// queues have it.
     pub fn merge(&mut self, other: &Sequences) {
-        // Each worker has seen the 32 bits go round by itself. Two that seem to be more than half a turn apart have begun on
-        // different sides of the wrap.
+        // Each worker has seen the 32 bits go round by itself. Two that seem to be more than half a turn apart have
+        // begun on different sides of the wrap.
         const TURN: u64 = 1 << 32;
         let turns = |below: u64, above: u64| (above.saturating_sub(below) + TURN / 2) / TURN * TURN;
         let mut by = 0;
@@ -305,8 +309,8 @@ impl Sequences {
         if self.end == 0 { 0 } else { self.first }
     }
 
-    /// Numbers below the highest seen that were not: from 0 on, or, for a receiver that came later than the sender (`join`),
-    /// from the lowest number seen. What was lost behind the highest can be known only from the sender.
+    /// Numbers below the highest seen that were not: from 0 on, or, for a receiver that came later than the sender
+    /// (`join`), from the lowest number seen. What was lost behind the highest can be known only from the sender.
     pub fn missing(&self, join: bool) -> u64 {
         let from = if join { self.first() } else { 0 };
         (self.end - from).saturating_sub(self.received)

@@ -1,7 +1,8 @@
 //! `tweed-pktgen report`: saved runs as tables, JSON or a plot.
 //!
-//! Ends of the same run are [joined](join) first, so that loss is exact; then each run has its tables, and several are compared.
-//! Exit codes: 2 for a file that is none of ours, 1 if a run shown did not keep its bound (for a joined run that is known only now).
+//! Ends of the same run are [joined](join) first, so that loss is exact; then each run has its tables, and several are
+//! compared. Exit codes: 2 for a file that is none of ours, 1 if a run shown did not keep its bound (for a joined run
+//! that is known only now).
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Distributions: from an HDR histogram to the report, and back for plots.
 //!
-//! The report carries the whole histogram besides the usual percentiles: HdrHistogram's V2 format, deflated, in base64, which the
-//! tools around HdrHistogram read (its log format has the same text in its last column).
+//! The report carries the whole histogram besides the usual percentiles: HdrHistogram's V2 format, deflated, in base64,
+//! which the tools around HdrHistogram read (its log format has the same text in its last column).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,7 +1,7 @@
 //! Columns that line up, and text that is safe to print.
 //!
-//! Names come from profiles, other machines' reports and files: what reaches a terminal passes [`clean`] first, so that no name can
-//! move the cursor or colour the rest. Invariant: colours are put on after the widths are measured.
+//! Names come from profiles, other machines' reports and files: what reaches a terminal passes [`clean`] first, so that
+//! no name can move the cursor or colour the rest. Invariant: colours are put on after the widths are measured.
 
 /// Widest a table should be.
 pub const WIDTH: usize = 100;

@@ -1,8 +1,8 @@
 //! One run seen from both ends: the sender's report and the receiver's, joined by the run's number.
 //!
-//! A receiver alone does not know of losses behind the last packet that it saw, nor of streams of which nothing came; with the
-//! sender's counts both are exact. Only a pair that fits is joined: one sender, one receiver, and no stream of which more came
-//! than went.
+//! A receiver alone does not know of losses behind the last packet that it saw, nor of streams of which nothing came;
+//! with the sender's counts both are exact. Only a pair that fits is joined: one sender, one receiver, and no stream of
+//! which more came than went.
 
 use super::{Received, ReceivedStream, Report, Second, Sent, moment};
 use crate::account::outcome::fraction;

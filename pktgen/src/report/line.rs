@@ -1,6 +1,7 @@
 //! One line a second while a run goes on.
 //!
-//! Fits [`WIDTH`] columns: what matters least is left out first. Whoever prints it decides whether it overwrites the one before.
+//! Fits [`WIDTH`] columns: what matters least is left out first. Whoever prints it decides whether it overwrites the
+//! one before.
 
 use super::Second;
 use super::grid::{Look, WIDTH, paint};

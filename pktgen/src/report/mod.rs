@@ -1,4 +1,5 @@
-//! The result of a run, with everything needed to repeat it. JSON is this model; tables, the live line and plots are views.
+//! The result of a run, with everything needed to repeat it. JSON is this model; tables, the live line and plots are
+//! views.
 
 pub mod distribution;
 pub mod grid;
@@ -112,8 +113,8 @@ pub struct Clock {
     pub source: String,
     /// TSC frequency, Hz.
     pub tsc_hz: Option<u64>,
-    /// Largest correction that a comparison with the kernel's clock brought during the run, nanoseconds: the error of a single
-    /// reading beside other processes on this machine.
+    /// Largest correction that a comparison with the kernel's clock brought during the run, nanoseconds: the error of a
+    /// single reading beside other processes on this machine.
     pub error_ns: u64,
     /// Cost of one reading, nanoseconds.
     pub read_ns: u64,
@@ -174,8 +175,8 @@ pub struct Pacing {
     pub gap_stdev: f64,
 }
 
-/// A receiver's counts: `frames` = `received` + `duplicates` + `corrupted` + `foreign`. [`account::outcome`](crate::account::outcome)
-/// makes it.
+/// A receiver's counts: `frames` = `received` + `duplicates` + `corrupted` + `foreign`.
+/// [`account::outcome`](crate::account::outcome) makes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Received {
     /// Frames of every kind.

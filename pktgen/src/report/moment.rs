@@ -1,7 +1,8 @@
 //! Moments as RFC 3339 has them, in UTC, to the millisecond: `2026-03-01T12:30:00.250Z`.
 //!
 //! Sixty lines, no crate: a report needs one form, written and read. The calendar is that of Howard Hinnant's
-//! `days_from_civil` and `civil_from_days` (the proleptic Gregorian calendar in eras of 400 years, years beginning in March).
+//! `days_from_civil` and `civil_from_days` (the proleptic Gregorian calendar in eras of 400 years, years beginning in
+//! March).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,7 @@
 //! Reports in and out of files, and to the screen.
 //!
-//! Invariant: what [`deliver`] writes, [`load`] reads. A file that is not one of ours is refused by name, with the place in it.
+//! Invariant: what [`deliver`] writes, [`load`] reads. A file that is not one of ours is refused by name, with the
+//! place in it.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -37,8 +38,8 @@ fn text(value: &impl serde::Serialize) -> String {
     text
 }
 
-/// Saves the report if that was asked for, then prints it: as JSON, or as tables (with colours on a terminal, unless `NO_COLOR` is
-/// set: no-color.org).
+/// Saves the report if that was asked for, then prints it: as JSON, or as tables (with colours on a terminal, unless
+/// `NO_COLOR` is set: no-color.org).
 ///
 /// # Errors
 /// [`Failure::Environment`]: the file or the output cannot be written.

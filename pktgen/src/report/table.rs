@@ -3,11 +3,16 @@
 //! A headline, then one block for each thing that there is; blocks without content are left out. Names are
 //! [cleaned](super::grid::clean), numbers of any value have a text ([`units`](super::units)).
 
-mod blocks;
+mod times;
+mod traffic;
+mod verdict;
 
 use super::grid::{Look, WIDTH, clean, paint, short};
 use super::units::{bytes, count, ns, seconds};
 use super::{Port, Report};
+
+/// Widest name in a column.
+const NAME: usize = 14;
 
 /// Ports listed one by one.
 const PORTS: usize = 8;
@@ -16,11 +21,11 @@ const PORTS: usize = 8;
 pub fn render(report: &Report, coloured: bool) -> String {
     let mut out = headline(report, coloured);
     for (title, body) in [
-        ("Result", blocks::result(report, coloured)),
-        ("Throughput (RFC 2544)", blocks::ndr(report, coloured)),
-        ("Streams", blocks::streams(report, coloured)),
-        ("Latency", blocks::latency(report, coloured)),
-        ("Pacing", blocks::pacing(report, coloured)),
+        ("Result", traffic::result(report, coloured)),
+        ("Throughput (RFC 2544)", verdict::ndr(report, coloured)),
+        ("Streams", traffic::streams(report, coloured)),
+        ("Latency", times::latency(report, coloured)),
+        ("Pacing", times::pacing(report, coloured)),
         ("Clock", clock(report)),
         ("Notes", notes(report)),
     ] {
@@ -39,7 +44,7 @@ pub fn compare(runs: &[(String, Report)], coloured: bool) -> String {
     format!(
         "\n{}\n{}",
         paint("Comparison", Look::Bold, coloured),
-        blocks::comparison(runs, coloured)
+        verdict::comparison(runs, coloured)
     )
 }
 
@@ -143,7 +148,8 @@ fn clock(report: &Report) -> String {
         );
         text += match report.setup.stamp.as_str() {
             "intended" => {
-                " It counts from when the schedule wanted a packet to leave: waiting for a sender that was held up is in it."
+                " It counts from when the schedule wanted a packet to leave: waiting for a sender that was held up is \
+                 in it."
             }
             _ => " It counts from when the packet was written: waiting before that is not in it.",
         };
@@ -174,6 +180,14 @@ fn wrap(text: &str, mark: &str) -> String {
         empty = false;
     }
     out + &line + "\n"
+}
+
+fn plain(text: String) -> (String, Look) {
+    (text, Look::Plain)
+}
+
+fn blank() -> (String, Look) {
+    plain(String::new())
 }
 
 /// A count that should be zero: red if it is not.

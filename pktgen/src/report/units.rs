@@ -1,5 +1,5 @@
-//! Numbers as people read them: three digits and a unit, with decimal prefixes (bits and packets are not counted in powers of
-//! two). Invariant: every number has a text, and a short one; what is not finite is `-`.
+//! Numbers as people read them: three digits and a unit, with decimal prefixes (bits and packets are not counted in
+//! powers of two). Invariant: every number has a text, and a short one; what is not finite is `-`.
 
 /// `1,234,567`.
 pub fn count(value: u64) -> String {
@@ -70,8 +70,8 @@ pub fn whole_seconds(value: f64) -> String {
     seconds(whole)
 }
 
-/// A fraction as a percentage, with two digits of what little there is: `0 %`, `0.0012 %`, `3.4 %`. Nothing is rounded to
-/// none or to all: a loss of one in a hundred million must not read `0 %`.
+/// A fraction as a percentage, with at most two digits of what little there is: `0 %`, `0.0012 %`, `3.4 %`. Nothing is
+/// rounded to none or to all: a loss of one in a hundred million must not read `0 %`.
 pub fn percent(fraction: f64) -> String {
     let value = fraction * 100.0;
     let size = value.abs();
@@ -92,7 +92,10 @@ pub fn percent(fraction: f64) -> String {
         // Two digits: the first one's place is that of the logarithm.
         let places = (1 - size.log10().floor() as i32).max(1) as usize;
         let text = format!("{size:.places$}");
-        format!("{sign}{} %", text.strip_suffix(".0").unwrap_or(&text))
+        format!(
+            "{sign}{} %",
+            text.trim_end_matches('0').trim_end_matches('.')
+        )
     }
 }
 
@@ -161,7 +164,7 @@ mod tests {
             (whole_seconds(f64::NAN), "-"),
             (percent(0.0), "0 %"),
             (percent(0.000_012), "0.0012 %"),
-            (percent(0.001), "0.10 %"),
+            (percent(0.001), "0.1 %"),
             (percent(0.034), "3.4 %"),
             (percent(0.125), "12.5 %"),
             (percent(1.0), "100 %"),

@@ -1,5 +1,5 @@
-//! Latency by percentile, as HdrHistogram plots it: to the right the rarity of a packet (each step ten times rarer), so that the
-//! tail has as much room as it deserves. Up, the latency, in decades.
+//! Latency by percentile, as HdrHistogram plots it: to the right the rarity of a packet (each step ten times rarer), so
+//! that the tail has as much room as it deserves. Up, the latency, in decades.
 
 use super::Named;
 use super::panel::{Axis, Corner, Curve, Panel, round};
@@ -67,8 +67,8 @@ pub fn panel(runs: &[Named]) -> Option<Panel> {
     })
 }
 
-/// Of quantile q: log10(1 / (1 - q)) to the right, log10 of the nanoseconds up. The largest value is where a packet is one
-/// in all.
+/// Of quantile q: log10(1 / (1 - q)) to the right, log10 of the nanoseconds up. The largest value is where a packet is
+/// one in all.
 fn points(latency: &Distribution) -> Vec<(f64, f64)> {
     let last = (latency.count as f64).log10();
     let at = |quantile: f64, value: u64| {

@@ -1,5 +1,5 @@
-//! What is in a plot: axes with their ticks, curves, marks. Numbers are in the drawing's own space: where an axis is logarithmic, they
-//! are logarithms already, and the labels undo it.
+//! What is in a plot: axes with their ticks, curves, marks. Numbers are in the drawing's own space: where an axis is
+//! logarithmic, they are logarithms already, and the labels undo it.
 
 use std::ops::Range;
 
@@ -86,7 +86,8 @@ impl Axis {
         }
     }
 
-    /// Logarithmic, for values from `least` to `most` (above 0): whole decades, within which 2 and 5 are labelled when they are few.
+    /// Logarithmic, for values from `least` to `most` (above 0): whole decades, within which 2 and 5 are labelled when
+    /// they are few.
     pub fn logarithmic(
         title: &'static str,
         least: f64,

@@ -106,7 +106,7 @@ fn runs_overlaid_with_names() {
         "10 µs",
         "before.json",
         "Throughput search",
-        "loss allowed: 0.0010 %",
+        "loss allowed: 0.001 %",
         "found: 812,500 pps",
         "tweed-pktgen: 3 runs",
     ] {

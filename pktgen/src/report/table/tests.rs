@@ -132,7 +132,7 @@ Result
   corrupted           0
   foreign             3
   overrun             2
-  FAILED: a loss of 0.12 % is beyond the 0.0010 % allowed
+  FAILED: a loss of 0.12 % is beyond the 0.001 % allowed
 
 Streams
               sent  received   lost    loss  dup  reordered  corrupted       rate
@@ -143,7 +143,7 @@ Latency
   small  4.00 µs  8.00 µs  12.0 µs  20.0 µs  40.0 µs  200 µs   280 µs  400 µs  512 ns
 
 Pacing
-  wanted 100 kpps, achieved 100 kpps, error -0.0010 %; the ring was full 3 times
+  wanted 100 kpps, achieved 100 kpps, error -0.001 %; the ring was full 3 times
                min      p50      p90      p99    p99.9   p99.99  p99.999      max   stdev
   late by   100 ns   200 ns   300 ns   500 ns  1.00 µs  5.00 µs  7.00 µs  10.0 µs
   gap      5.00 µs  10.0 µs  15.0 µs  25.0 µs  50.0 µs   250 µs   350 µs   500 µs  321 ns
@@ -164,7 +164,7 @@ Notes
 fn colours_are_only_colours() {
     let coloured = render(&full(), true);
     assert!(
-        coloured.contains("\x1b[31mFAILED\x1b[0m") && coloured.contains("\x1b[32m-0.0010 %\x1b[0m")
+        coloured.contains("\x1b[31mFAILED\x1b[0m") && coloured.contains("\x1b[32m-0.001 %\x1b[0m")
     );
     let mut plain = coloured;
     for code in ["0", "1", "2", "31", "32"] {
@@ -222,7 +222,7 @@ tweed-pktgen ndr    0 ns
 
 Throughput (RFC 2544)
   1,000,000 pps (512 Mbit/s layer 2, 672 Mbit/s wire)
-  with a loss of at most 0.0010 %, confirmed by 3 of 3 trials
+  with a loss of at most 0.001 %, confirmed by 3 of 3 trials
   lowest rate that failed: 1,005,000 pps
   trial         wanted        sent at       sent   received    loss      p99  verdict
   1      2,000,000 pps  2,000,000 pps  2,000,000  1,000,000  50.0 %            failed
