@@ -415,7 +415,7 @@ fn rate_and_stop() {
     // Never too many. Too few by what it took to start: on a busy machine that may be long.
     assert!(frames as f64 <= wanted + 1.0, "{frames} of {wanted}");
     assert!(frames as f64 >= wanted * 0.5, "{frames} of {wanted}");
-    // And it goes on where it ended, nothing being due twice.
+    // Told to stop before it begins, it sends nothing.
     let stop = AtomicBool::new(true);
     live.run(&stop).unwrap();
     assert_eq!(view.read().unwrap().streams[0].0, frames);

@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aya::maps::{Array, MapData};
-
 use super::device::Device;
+use super::program::State;
 use crate::error::{Failure, Result};
 use crate::frame::FCS_LEN;
 use crate::frame::signature::Lane;
@@ -32,7 +31,7 @@ pub struct LiveView(Arc<Inner>);
 
 struct Inner {
     interface: String,
-    state: Array<MapData, [u64; STATE_WORDS]>,
+    state: State,
     streams: usize,
     /// The device and what it had dropped before, for the worker that tells.
     device: Option<Mutex<(Device, u64)>>,
@@ -42,7 +41,7 @@ impl LiveView {
     /// Of the memory `state`. `device` if its drops are to be told.
     pub(super) fn new(
         interface: &str,
-        state: Array<MapData, [u64; STATE_WORDS]>,
+        state: State,
         streams: usize,
         device: Option<Device>,
     ) -> Result<Self> {

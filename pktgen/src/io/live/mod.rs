@@ -4,7 +4,7 @@
 //! the longest frames ([`plan::ROOM`]).
 //!
 //! One system call sends all, in batches ([`pace`]), until a signal ends it ([`signal`]): each call begins with an RCU
-//! grace period, tens of milliseconds in which nothing is sent. All work, and that of the device (of a veth also the
+//! grace period, 10 to 20 ms in which nothing is sent. All work, and that of the device (of a veth also the
 //! far end's receive work, unless its NAPI has a thread), is done by the thread in [`Live::run`], on its core. The
 //! kernel takes the transmit queue that belongs to that core, where a device has several; a queue cannot be chosen
 //! otherwise.
@@ -17,31 +17,21 @@ mod counts;
 mod device;
 mod pace;
 mod plan;
+mod program;
 mod signal;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use aya::maps::{Array, Map, MapData};
-use aya::programs::{ProgramError, TestRun, TestRunAttrs, TestRunOptions, Xdp};
-use aya::{Ebpf, EbpfLoader};
-use rustix::io::Errno;
 
 pub use counts::{LiveCounts, LiveView};
 use device::Device;
 use pace::Pace;
 use plan::Tables;
+use program::Program;
 
 use super::{Interface, link, netns};
 use crate::error::{Failure, Result};
 use crate::frame::build::Macs;
 use crate::profile::{Payload, Stream};
-
-/// The program, compiled by build.rs.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/live.bpf.o"));
-
-/// Frames of one system call at most: as many as fit in its field and are whole batches, a quarter of an hour at 4
-/// million a second.
-const REPEAT: u64 = 1 << 31;
 
 /// What one worker's program sends.
 #[derive(Clone, Debug)]
@@ -71,9 +61,8 @@ pub struct Live {
     interface: Interface,
     index: u32,
     driver: String,
-    program: Ebpf,
-    frame: Vec<u8>,
-    pace: Pace,
+    program: Program,
+    paced: bool,
     count: Option<u64>,
     view: LiveView,
 }
@@ -88,26 +77,22 @@ impl Live {
         let tables = Tables::new(plan, &pace)?;
         let link = link::find(interface)?;
         let told = (plan.worker == 0).then(|| device(interface, link.index));
-        let (program, state) = load(&tables)?;
+        let (program, state) = Program::load(tables, pace.batch())?;
+        let name = &interface.name;
         Ok(Live {
             interface: interface.clone(),
             index: link.index,
             driver: link.driver,
             program,
-            frame: tables.frame,
-            pace,
+            paced: pace.is_paced(),
             count: plan.count,
-            view: LiveView::new(
-                &interface.name,
-                state,
-                plan.streams.len(),
-                told.transpose()?,
-            )?,
+            view: LiveView::new(name, state, plan.streams.len(), told.transpose()?)?,
         })
     }
 
     /// Sends on this thread (or one inside the interface's namespace, on the same cores) until the count is reached or
-    /// `stop` is set, which takes some milliseconds. May be called again, and goes on where it ended.
+    /// `stop` is set, which takes some milliseconds. The schedule starts with the first frame, 10 to 20 ms after the
+    /// first call; a later call goes on with that schedule, and what was due in between leaves at once.
     ///
     /// # Errors
     /// The interface does not take such frames (with the remedy), or went away.
@@ -121,59 +106,70 @@ impl Live {
         self.view.clone()
     }
 
-    fn run_here(&mut self, stop: &AtomicBool) -> Result<()> {
+    fn run_here(&self, stop: &AtomicBool) -> Result<()> {
         self.expect_taker()?;
-        let (pace, count, view) = (&self.pace, self.count, self.view.clone());
-        let done = || match (count, view.frames()) {
-            (Some(count), Ok((frames, _))) => frames >= count,
-            // An unreadable count is told by the runner.
-            _ => false,
-        };
-        // Without a schedule the last frame of the count ends the call; with one the program goes on giving back pages.
-        let over = || stop.load(Ordering::Relaxed) || pace.is_paced() && done();
-        let (index, frame, interface) = (self.index, &self.frame, &self.interface.name);
-        let program = program(&mut self.program)?;
-        let view = &self.view;
-        signal::interrupted_by(over, || {
-            while !stop.load(Ordering::Relaxed) {
-                let (frames, failed) = view.frames()?;
-                if failed > 0 {
-                    return Err(Failure::Environment(format!(
-                        "{interface}: the program of XDP live frames could not make {failed} frames: use --io packet, and report this"
-                    )));
-                }
-                let left = count.map_or(REPEAT, |count| count.saturating_sub(frames));
-                if left == 0 {
-                    break;
-                }
-                send(program, index, frame, pace, left)
-                    .map_err(|error| failed_run(interface, error))?;
+        let stopped = || stop.load(Ordering::Relaxed);
+        // Without a schedule the call ends with the last frame; with one the program goes on, giving back what it gets.
+        let done = || match self.view.frames() {
+            Ok((frames, failed)) => {
+                failed > 0 || self.paced && self.count.is_some_and(|count| frames >= count)
             }
-            Ok(())
-        })?
+            // The runner will see it too, and tell.
+            Err(_) => true,
+        };
+        signal::interrupted_by(
+            || stopped() || done(),
+            || {
+                while !stopped() {
+                    let left = self.left()?;
+                    if left == Some(0) {
+                        break;
+                    }
+                    let frames = left.filter(|_| !self.paced);
+                    self.program.run(&self.interface.name, self.index, frames)?;
+                }
+                self.left().map(drop)
+            },
+        )?
+    }
+
+    /// Frames to send yet; `None` if there is no count.
+    fn left(&self) -> Result<Option<u64>> {
+        let (frames, failed) = self.view.frames()?;
+        if failed > 0 {
+            let name = &self.interface.name;
+            return Err(Failure::Environment(format!(
+                "{name}: the kernel had no room for {failed} of the XDP live frames: use --io xdp or --io packet"
+            )));
+        }
+        Ok(self.count.map(|count| count.saturating_sub(frames)))
     }
 
     /// An error if the device would let all frames vanish.
     fn expect_taker(&self) -> Result<()> {
         let name = &self.interface.name;
-        let takes = (Device::open(self.index).and_then(|device| device.takes_xdp_frames()))
-            .map_err(|error| {
-                Failure::environment(format!("{name}: cannot read its XDP features"), error)
-            })?;
-        if takes != Some(false) {
-            return Ok(());
+        let takes = Device::open(self.index).and_then(|device| device.takes_xdp_frames());
+        match takes {
+            Ok(Some(false)) => {}
+            // Before Linux 6.3 there is no telling.
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                let what = format!("{name}: cannot read its XDP features");
+                return Err(Failure::environment(what, error));
+            }
         }
+        let otherwise = "send with --io xdp or --io packet";
         Err(Failure::Environment(if self.driver == "veth" {
             format!(
-                "{name}: XDP live frames would vanish, for the far end of this veth receives none: there, run `ethtool -K PEER gro \
-                 on` or start a receiver that attaches an XDP program (tweed-pktgen rx --io xdp), or send with --io xdp or --io \
-                 packet; it also needs at least as many receive queues there as transmit queues here"
+                "{name}: XDP live frames would vanish, for the far end of this veth does not receive them: run \
+                 `ethtool -K PEER gro on` there, or start a receiver that attaches an XDP program there \
+                 (tweed-pktgen rx --io xdp), or {otherwise}"
             )
         } else {
-            let driver = &self.driver;
             format!(
-                "{name}: its driver ({driver}) takes no XDP live frames now: some do once an XDP program is attached to the \
-                 interface; else send with --io xdp or --io packet"
+                "{name}: its driver ({}) takes no XDP live frames as it stands: some do once an XDP program is \
+                 attached to the interface; else {otherwise}",
+                self.driver
             )
         }))
     }
@@ -182,107 +178,6 @@ impl Live {
 /// The device, seen from inside its namespace.
 fn device(interface: &Interface, index: u32) -> Result<Device> {
     let opened = netns::inside(interface.netns.as_deref(), || Device::open(index))?;
-    opened.map_err(|error| {
-        Failure::environment(
-            format!("{}: cannot open a netlink socket", interface.name),
-            error,
-        )
-    })
-}
-
-/// One system call: sends until `left` frames are sent, or a signal comes.
-fn send(
-    program: &Xdp,
-    index: u32,
-    frame: &[u8],
-    pace: &Pace,
-    left: u64,
-) -> std::result::Result<(), ProgramError> {
-    // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
-    let context = [0, frame.len() as u32, 0, index, 0, 0].map(u32::to_ne_bytes);
-    let batch = u64::from(pace.batch());
-    let repeat = match pace.is_paced() {
-        true => REPEAT,
-        // Whole batches; the program stops at the count.
-        false => left.next_multiple_of(batch).min(REPEAT),
-    };
-    let options = TestRunOptions {
-        data_in: Some(frame),
-        ctx_in: Some(context.as_flattened()),
-        repeat: repeat as u32,
-        attrs: TestRunAttrs::new().xdp_live_frames(pace.batch()),
-        ..TestRunOptions::default()
-    };
-    match program.test_run(options) {
-        Err(error) if errno(&error) == Some(Errno::INTR) => Ok(()),
-        result => result.map(drop),
-    }
-}
-
-fn errno(error: &ProgramError) -> Option<Errno> {
-    match error {
-        ProgramError::SyscallError(error) => Errno::from_io_error(&error.io_error),
-        _ => None,
-    }
-}
-
-fn failed_run(interface: &str, error: ProgramError) -> Failure {
-    let remedy = match errno(&error) {
-        Some(Errno::INVAL) => {
-            "; needs Linux 5.18 and frames that fit in a page: use --io xdp or --io packet"
-        }
-        Some(Errno::NODEV) => "; the interface went away",
-        Some(Errno::PERM) => "; needs CAP_NET_ADMIN and CAP_BPF: run as root",
-        Some(Errno::NOMEM) => {
-            "; the receiver holds too many frames, or the machine is out of memory"
-        }
-        _ => "",
-    };
-    Failure::environment(
-        format!("{interface}: cannot send XDP live frames{remedy}"),
-        anyhow::Error::from(error).root_cause(),
-    )
-}
-
-/// Loads the program with its tables.
-fn load(tables: &Tables) -> Result<(Ebpf, Array<MapData, [u64; counts::STATE_WORDS]>)> {
-    let cannot = |error: &dyn std::error::Error| {
-        let mut causes = error.to_string();
-        let mut next = error.source();
-        while let Some(cause) = next {
-            causes = format!("{causes}: {cause}");
-            next = cause.source();
-        }
-        let what = "cannot load the program of XDP live frames; needs Linux 5.18, CAP_NET_ADMIN and CAP_BPF: run as root";
-        Failure::environment(what, causes)
-    };
-    let mut ebpf = EbpfLoader::new()
-        .override_global("plan", tables.plan.as_slice(), true)
-        .override_global("body_sums", tables.body_sums.as_slice(), true)
-        .map_max_entries("order", tables.order.len() as u32)
-        .load(OBJECT)
-        .map_err(|error| cannot(&error))?;
-    let lacking = || {
-        Failure::Environment("the program of XDP live frames lacks a map: a mistake of ours".into())
-    };
-    let mut order = Array::<_, u32>::try_from(ebpf.map_mut("order").ok_or_else(lacking)?)
-        .map_err(|error| cannot(&error))?;
-    for (at, entry) in tables.order.iter().enumerate() {
-        order
-            .set(at as u32, entry, 0)
-            .map_err(|error| cannot(&error))?;
-    }
-    program(&mut ebpf)?.load().map_err(|error| cannot(&error))?;
-    let state: Map = ebpf.take_map(".bss").ok_or_else(lacking)?;
-    let state = Array::try_from(state).map_err(|error| cannot(&error))?;
-    Ok((ebpf, state))
-}
-
-fn program(ebpf: &mut Ebpf) -> Result<&mut Xdp> {
-    let program = ebpf
-        .program_mut("live")
-        .and_then(|program| program.try_into().ok());
-    program.ok_or_else(|| {
-        Failure::Environment("there is no program of XDP live frames: a mistake of ours".into())
-    })
+    let what = || format!("{}: cannot open a netlink socket", interface.name);
+    opened.map_err(|error| Failure::environment(what(), error))
 }

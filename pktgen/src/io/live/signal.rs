@@ -1,7 +1,7 @@
 //! How the kernel's loop is ended from outside: by a signal to the thread that runs it.
 //!
 //! BPF_PROG_TEST_RUN looks for signals after each batch and returns EINTR; the program itself cannot end it. Shorter
-//! runs in a row would not need a signal, but each begins by waiting for an RCU grace period, tens of milliseconds in
+//! runs in a row would not need a signal, but each begins by waiting for an RCU grace period, 10 to 20 ms in
 //! which nothing is sent. SIGURG is ignored by default and has no other use here; its handler only makes it interrupt.
 //! A signal that comes between two system calls interrupts nothing, so it is sent again until the runner is out.
 
