@@ -17,7 +17,7 @@ enum size { FIXED, RANGE, MIX };
 struct field {
 	__u64 first;
 	__u64 count;
-	__u64 inverse;	// 2^40 / count, rounded up: `flow * inverse >> 40` is `flow / count` while both are below 2^20
+	__u64 inverse;	// 2^40 / count, rounded up: `flow * inverse >> 40` is `flow / count` while both are < 2^20
 };
 
 struct stream {

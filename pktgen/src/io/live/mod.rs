@@ -1,13 +1,12 @@
 //! XDP live frames (BPF_PROG_TEST_RUN with BPF_F_TEST_XDP_LIVE_FRAMES, Linux 5.18): the kernel runs a program of ours
 //! over pages that it recycles and sends what it returns, without an skb. The program (bpf/live.bpf.c) writes the same
 //! frames as [`Builder`](crate::frame::build::Builder) does, byte for byte; whatever a profile can say, it can, but for
-//! the longest frames ([`plan::ROOM`]).
+//! frames of more than 3,412 bytes (plan.rs).
 //!
-//! One system call sends all, in batches ([`pace`]), until a signal ends it ([`signal`]): each call begins with an RCU
-//! grace period, 10 to 20 ms in which nothing is sent. All work, and that of the device (of a veth also the
-//! far end's receive work, unless its NAPI has a thread), is done by the thread in [`Live::run`], on its core. The
-//! kernel takes the transmit queue that belongs to that core, where a device has several; a queue cannot be chosen
-//! otherwise.
+//! One system call sends all, in batches (pace.rs), until a signal ends it (signal.rs): each call begins with an RCU
+//! grace period, 10 to 20 ms in which nothing is sent. All work, and that of the device (of a veth also the far end's
+//! receive work, unless its NAPI has a thread), is done by the thread in [`Live::run`], on its core. The kernel takes
+//! the transmit queue that belongs to that core, where a device has several; a queue cannot be chosen otherwise.
 //!
 //! What the program relies on: bytes behind the head are those that the kernel once put there. A receiver that changes
 //! payloads in place (an XDP program at the far end) would find its changes in later frames; routers, NAT and tunnels

@@ -1,6 +1,6 @@
 //! The program (bpf/live.bpf.c, compiled by build.rs) in the kernel, and the system call that runs it.
 //!
-//! Invariant: a call ends by itself only when the count is reached; else a signal ends it ([`super::signal`]), and all
+//! Invariant: a call ends by itself only when the count is reached; else a signal ends it (signal.rs), and all
 //! that it made until then was handed to the device.
 
 use aya::maps::{Array, Map, MapData};
