@@ -174,6 +174,8 @@ impl Rig {
     /// Runs one of them, which says how many frames it sent and how many a second. The kernel must have counted as many, but
     /// for what was under way at the end.
     fn counted(&self, name: &str, run: impl FnOnce() -> Result<(f64, f64)>) -> Result<f64> {
+        // The kernel lets go of a queue some time after its socket is closed.
+        std::thread::sleep(std::time::Duration::from_secs(1));
         let before = self.kernel()?;
         let (frames, pps) = run()?;
         let counted = self.kernel()? - before;

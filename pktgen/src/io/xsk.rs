@@ -22,6 +22,7 @@
 //!
 //! The memory is mapped as long as any of the rings lives (xsk-rs counts), so no order of drops matters.
 
+mod owner;
 pub(in crate::io) mod refusal;
 mod rx;
 mod socket;

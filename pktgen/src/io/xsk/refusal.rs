@@ -7,7 +7,7 @@ use std::error::Error;
 
 use rustix::io::Errno;
 
-use super::{CHUNK, RX_FRAMES, TX_FRAMES};
+use super::{CHUNK, RX_FRAMES, TX_FRAMES, owner};
 use crate::error::Failure;
 use crate::io::{Interface, Mode};
 
@@ -73,16 +73,13 @@ impl Refusal<'_> {
 
     fn bind_remedy(&self, errno: Errno) -> String {
         match (errno, self.mode) {
-            (Errno::BUSY, _) => {
-                let inside = match &self.interface.netns {
-                    Some(netns) => format!("ip netns exec {netns} "),
-                    None => String::new(),
-                };
-                format!(
-                    "another AF_XDP socket has this queue; `{inside}ss --xdp --all --processes` tells whose: stop it, or \
-                     use another queue"
+            (Errno::BUSY, _) => format!(
+                "another AF_XDP socket has this queue, {}; stop it, or use another queue",
+                owner::candidates().map_or_else(
+                    || "whose is unknown (try `ss --xdp --all --processes`)".into(),
+                    |names| format!("perhaps that of {names}")
                 )
-            }
+            ),
             (Errno::NODEV | Errno::NXIO, _) => "the interface went away; ip link shows which there are".into(),
             (Errno::NETDOWN, _) => "the interface is down; ip link set it up".into(),
             (Errno::OPNOTSUPP | Errno::INVAL, Mode::ZeroCopy) => {
@@ -103,8 +100,9 @@ impl Refusal<'_> {
 pub(in crate::io) fn errno_of(error: &(dyn Error + 'static)) -> Option<Errno> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return Errno::from_io_error(io);
+        let io = error.downcast_ref::<std::io::Error>();
+        if let Some(errno) = io.and_then(Errno::from_io_error) {
+            return Some(errno);
         }
         next = error.source();
     }
@@ -139,12 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_in_use_is_named_with_a_way_to_find_its_owner() {
+    fn a_queue_in_use_is_named_and_what_to_do() {
         let text = text(Some("pod1"), Mode::Auto, Stage::Bind, Errno::BUSY);
         for part in [
             "queue 3 of interface v0@pod1",
             "another AF_XDP socket",
-            "ip netns exec pod1 ss --xdp",
+            "use another queue",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -11,7 +11,9 @@
 use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::sockopt;
 use rustix::net::xdp::XdpOptionsFlags;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -20,7 +22,7 @@ use xsk_rs::socket::Fd;
 use xsk_rs::umem::{CompQueue, FillQueue, Umem};
 use xsk_rs::{FrameDesc, RxQueue, Socket, TxQueue};
 
-use super::refusal::{Cause, Refusal, Stage};
+use super::refusal::{Cause, Refusal, Stage, errno_of};
 use super::{Binding, CHUNK, RX_FRAMES, TX_FRAMES, XskRx, XskTx};
 use crate::error::Result;
 use crate::io::{Interface, Mode, link, netns};
@@ -32,6 +34,10 @@ const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
 /// What the kernel charges a socket for an skb with the longest of our frames, bytes, rounded up. The default send buffer
 /// holds some two hundred small ones, of a ring of 2048.
 const SKB_CHARGE: usize = 8192;
+
+/// How often, and after which pause, a busy queue is tried.
+const BUSY_TRIES: u32 = 20;
+const BUSY_PAUSE: Duration = Duration::from_millis(25);
 
 /// Rings and frames, not yet divided.
 struct Bound {
@@ -61,7 +67,7 @@ pub fn open(interface: &Interface, queue: u32, mode: Mode, rx: bool) -> Result<(
     }
     raise_memlock();
     let bound = netns::inside(interface.netns.as_deref(), || {
-        bind(&interface.name, queue, mode)
+        patiently(|| bind(&interface.name, queue, mode))
     })?
     .map_err(|(stage, cause)| refusal.at(stage, cause.as_ref()))?;
     let options = |cause: io::Error| refusal.at(Stage::Options, &cause);
@@ -91,6 +97,22 @@ pub fn open(interface: &Interface, queue: u32, mode: Mode, rx: bool) -> Result<(
     // SAFETY: likewise; the fill ring has RX_FRAMES entries, and there are no more frames.
     let rx = unsafe { XskRx::new(bound.umem, (bound.rx, bound.fill), socket, binding, fill) };
     Ok((tx, rx))
+}
+
+/// Tries again while the queue is busy, for a while: the kernel lets go of a queue some time after the last descriptor of its
+/// socket was closed (net/xdp/xsk_buff_pool.c, xp_release_deferred), and runs follow each other.
+fn patiently<T>(
+    mut attempt: impl FnMut() -> std::result::Result<T, (Stage, Cause)>,
+) -> std::result::Result<T, (Stage, Cause)> {
+    for _ in 1..BUSY_TRIES {
+        match attempt() {
+            Err((_, cause)) if errno_of(cause.as_ref()) == Some(Errno::BUSY) => {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            other => return other,
+        }
+    }
+    attempt()
 }
 
 /// Makes a UMEM and binds a socket to the queue, in the calling thread's network namespace.
