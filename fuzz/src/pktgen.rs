@@ -1,6 +1,6 @@
-//! One frame through the load generator's eyes. Intact is only what etherparse, which shares no code with them, finds without
-//! fault; a reflector's turning leaves it so; the number of the run decides nothing but whose it is; a lane that is named
-//! stands in the frame.
+//! One frame through the load generator's eyes. Intact is only what etherparse, which shares no code with them, finds
+//! without fault; a reflector's turning leaves it so; the number of the run decides nothing but whose it is; a lane
+//! that is named stands in the frame.
 //!
 //! ```text
 //! input: the frame; it is looked at as it is, and with its checksums mended

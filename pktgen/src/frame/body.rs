@@ -1,13 +1,13 @@
-//! What lies behind the signature. A byte depends only on its place in the frame, so one copy serves every header in front, and
-//! its part of any checksum is known beforehand.
+//! What lies behind the signature. A byte depends only on its place in the frame, so one copy serves every header in
+//! front, and its part of any checksum is known beforehand.
 
 use super::checksum::{fold, sum};
 use super::draw::{Draw, Purpose};
 use crate::io::FRAME_ROOM;
 use crate::profile::Payload;
 
-/// What lies behind the signature in every frame, by place in the frame. `seed` is the profile's: all frames of a run share
-/// one body, whichever lane they belong to.
+/// What lies behind the signature in every frame, by place in the frame. `seed` is the profile's: all frames of a run
+/// share one body, whichever lane they belong to.
 pub fn body(payload: Payload, seed: u64) -> [u8; FRAME_ROOM] {
     let mut body = [0; FRAME_ROOM];
     match payload {
@@ -28,8 +28,8 @@ pub fn body(payload: Payload, seed: u64) -> [u8; FRAME_ROOM] {
     body
 }
 
-/// The folded sum of `body[start..len]` for each `len` up to the end, by `len`; 0 up to `start`, which is even. 7 kB, of
-/// which a stream touches only the places of its sizes.
+/// The folded sum of `body[start..len]` for each `len` up to the end, by `len`; 0 up to `start`, which is even. 7 kB,
+/// of which a stream touches only the places of its sizes.
 pub fn sums(body: &[u8; FRAME_ROOM], start: usize) -> Box<[u16]> {
     let mut sums = vec![0; FRAME_ROOM + 1];
     let mut words = 0;

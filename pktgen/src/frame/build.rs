@@ -1,5 +1,5 @@
-//! Builds frames: a [`Template`] made once; per frame the varying fields, and checksums of sums that are known but for what
-//! varies. No byte of the body is read or written, so a frame of any length costs the same.
+//! Builds frames: a [`Template`] made once; per frame the varying fields, and checksums of sums that are known but for
+//! what varies. No byte of the body is read or written, so a frame of any length costs the same.
 
 pub use super::body::body;
 use super::checksum::{fold, negative, sum};
@@ -32,8 +32,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// For `stream`, as worker `lane.worker()` sends it. `seed` is the profile's, the same for all lanes: they share the
-    /// [`body`], and draw flows and sizes each in its own order.
+    /// For `stream`, as worker `lane.worker()` sends it. `seed` is the profile's, the same for all lanes: they share
+    /// the [`body`], and draw flows and sizes each in its own order.
     pub fn new(
         stream: &Stream,
         macs: Macs,
@@ -53,8 +53,8 @@ impl Builder {
         }
     }
 
-    /// Writes the head of the next frame into `frame`, which has [`FRAME_ROOM`](crate::io::FRAME_ROOM) bytes and holds the
-    /// [`body`] (and perhaps the head of an earlier frame, of any stream). Returns its length, without FCS.
+    /// Writes the head of the next frame into `frame`, which has [`FRAME_ROOM`](crate::io::FRAME_ROOM) bytes and holds
+    /// the [`body`] (and perhaps the head of an earlier frame, of any stream). Returns its length, without FCS.
     ///
     /// # Panics
     /// If `frame` has fewer than [`HEAD_ROOM`] bytes.

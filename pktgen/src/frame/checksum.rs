@@ -1,5 +1,5 @@
-//! The Internet checksum (RFC 1071), in u64: sums of words of any width are congruent modulo 2^16 - 1, so 16-bit words, 32-bit
-//! words and sums already folded may be added in any mixture, and folded once at the end.
+//! The Internet checksum (RFC 1071), in u64: sums of words of any width are congruent modulo 2^16 - 1, so 16-bit words,
+//! 32-bit words and sums already folded may be added in any mixture, and folded once at the end.
 
 /// Adds up the bytes as big-endian words of 16 bits; an odd last byte counts as if a zero followed.
 ///

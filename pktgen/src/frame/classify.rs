@@ -1,19 +1,20 @@
 //! Recognises a received frame: intact, damaged, or someone else's.
 //!
-//! Intact is what [`read`] finds without fault. A whole packet that is not ours is foreign, even if it quotes one of ours
-//! (an ICMP error does) or has our mark by chance (one in 65,536). Only what strict reading could not make sense of is searched
-//! for witnesses that it was ours:
+//! Intact is what strict reading (`read.rs`) finds without fault. A whole packet that is not ours is foreign, even if
+//! it quotes one of ours (an ICMP error does) or has our mark by chance (one in 65,536). Only what strict reading could
+//! not make sense of is searched for witnesses that it was ours:
 //!
-//! 1. a signature with a right check byte, anywhere: of this run, then it is damaged, and its lane known; of another run, then
-//!    it is foreign;
+//! 1. a signature with a right check byte, anywhere: of this run, then it is damaged, and its lane known; of another
+//!    run, then it is foreign;
 //! 2. the magic with the number of this run behind it, anywhere;
 //! 3. our mark in an IP header.
 //!
 //! A signature that is damaged leaves the mark, a damaged mark leaves the signature: no single byte hides a packet.
 //!
-//! What no checksum covers can be damaged and the packet is still intact: the outer Ethernet addresses; of IPv6 the traffic
-//! class, flow label and hop limit; of a tunnel without outer UDP checksum the outer source port, in the VXLAN header all but
-//! the I flag, and the inner Ethernet addresses. And the two bytes of such a zero checksum may be damaged into the right one.
+//! What no checksum covers can be damaged and the packet is still intact: the outer Ethernet addresses; of IPv6 the
+//! traffic class, flow label and hop limit; of a tunnel without outer UDP checksum the outer source port, in the VXLAN
+//! header all but the I flag, and the inner Ethernet addresses. And the two bytes of such a zero checksum may be
+//! damaged into the right one.
 
 #![deny(
     clippy::indexing_slicing,
@@ -31,13 +32,15 @@ use super::signature::{Lane, MAGIC, SIGNATURE_LEN, Signature};
 pub enum Seen {
     /// Ours, every checksum right.
     Intact(Signature),
-    /// Ours, damaged: a checksum is wrong, or headers and lengths disagree. The lane if the signature could still be read.
+    /// Ours, damaged: a checksum is wrong, or headers and lengths disagree. The lane if the signature could still be
+    /// read.
     Corrupted(Option<Lane>),
     /// Not ours, or of another run.
     Foreign,
 }
 
-/// Looks at a frame. `run` restricts to one run; `vxlan_ports` are UDP ports behind which to look once for an inner frame.
+/// Looks at a frame. `run` restricts to one run; `vxlan_ports` are UDP ports behind which to look once for an inner
+/// frame.
 #[inline]
 pub fn classify(frame: &[u8], run: Option<u16>, vxlan_ports: &[u16]) -> Seen {
     match read(frame, vxlan_ports) {
@@ -51,9 +54,9 @@ fn is_of(run: Option<u16>, other: u16) -> bool {
     run.is_none_or(|run| run == other)
 }
 
-/// Looks for witnesses in a frame that cannot be read. A mark is the same word as the magic, and once in 256 times what follows
-/// it has a right check byte, so the places of marks are left out; and the search goes from behind, where the signature is,
-/// for the place of a mark is not known when the Ethernet type is damaged.
+/// Looks for witnesses in a frame that cannot be read. A mark is the same word as the magic, and once in 256 times what
+/// follows it has a right check byte, so the places of marks are left out; and the search goes from behind, where the
+/// signature is, for the place of a mark is not known when the Ethernet type is damaged.
 #[cold]
 fn search(frame: &[u8], run: Option<u16>, vxlan_ports: &[u16]) -> Seen {
     let (mut named, mut foreign) = (false, false);

@@ -1,7 +1,8 @@
 //! Random numbers for the order of flows, for sizes and for payloads: SplitMix64 (Steele, Lea, Flood 2014, figure 16).
 //!
-//! Not fastrand, because the BPF program of [`crate::io::live`] draws the same numbers, and BPF has no multiplication that
-//! yields 128 bits. Here it is an addition, two multiplications of 64 bits and a few shifts; every value comes once in 2^64.
+//! Not fastrand, because the BPF program of [`crate::io::live`] draws the same numbers, and BPF has no multiplication
+//! that yields 128 bits. Here it is an addition, two multiplications of 64 bits and a few shifts; every value comes
+//! once in 2^64.
 //!
 //! ```text
 //! state += 0x9e3779b97f4a7c15
@@ -37,7 +38,8 @@ impl Draw {
             Purpose::Size(lane) => 0x200 | u64::from(lane.0),
             Purpose::Payload => 0x300,
         };
-        // Twice through the mill: seeds next to each other, and purposes, must not give the same numbers one step apart.
+        // Twice through the mill: seeds next to each other, and purposes, must not give the same numbers one step
+        // apart.
         let mut draw = Draw { state: seed };
         draw.state = draw.next() ^ number;
         draw.state = draw.next();
@@ -55,8 +57,8 @@ impl Draw {
         z ^ z >> 31
     }
 
-    /// The next one, from 0 to `n - 1` (0 if `n` is 0). By multiplication and shift (Lemire 2019) without rejection: the
-    /// likeliest value of a million is one part in 4,000 likelier than the least likely.
+    /// The next one, from 0 to `n - 1` (0 if `n` is 0). By multiplication and shift (Lemire 2019) without rejection:
+    /// the likeliest value of a million is one part in 4,000 likelier than the least likely.
     #[inline]
     pub fn below(&mut self, n: u32) -> u32 {
         (((self.next() >> 32) * u64::from(n)) >> 32) as u32

@@ -1,7 +1,7 @@
 //! Flow numbers, and the addresses and ports that belong to them.
 //!
-//! A flow number is a number of mixed radix; its digits, the fastest first, are the source port, the destination address, the
-//! source address, the destination port. Each digit counts from the first value of its range:
+//! A flow number is a number of mixed radix; its digits, the fastest first, are the source port, the destination
+//! address, the source address, the destination port. Each digit counts from the first value of its range:
 //!
 //! ```text
 //! rest = flow
@@ -37,14 +37,16 @@ pub fn fields(stream: &Stream, flow: u32) -> FlowFields {
 }
 
 /// Outer UDP source port of a flow in a tunnel: constant for the flow, 49152 to 65535, spread over a DUT's queues by
-/// multiplicative hashing (Knuth, The Art of Computer Programming 6.4). "It is recommended that the UDP source port number be
-/// calculated using a hash of fields from the inner packet" (RFC 7348 section 5): a flow number stands for all of them.
+/// multiplicative hashing (Knuth, The Art of Computer Programming 6.4). "It is recommended that the UDP source port
+/// number be calculated using a hash of fields from the inner packet" (RFC 7348 section 5): a flow number stands for
+/// all of them.
 #[inline]
 pub const fn outer_sport(flow: u32) -> u16 {
     0xc000 | (flow.wrapping_mul(0x9e37_79b1) >> 18) as u16
 }
 
-/// The ranges of a stream, ready to divide by. Spans are 1 or more, and at most [`MAX_FLOWS`]: no flow has a higher digit.
+/// The ranges of a stream, ready to divide by. Spans are 1 or more, and at most [`MAX_FLOWS`]: no flow has a higher
+/// digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Radix {
     /// First source port or identifier.
@@ -103,8 +105,8 @@ impl Radix {
     }
 }
 
-/// Takes the lowest digit. The comparison saves most divisions, of some 10 ns each on older machines: few streams use more
-/// than one range.
+/// Takes the lowest digit. The comparison saves most divisions, of some 10 ns each on older machines: few streams use
+/// more than one range.
 #[inline]
 fn digit(rest: &mut u32, span: u32) -> u32 {
     let digit = *rest;

@@ -1,5 +1,5 @@
-//! The headers of a stream's frames, written once by etherparse. What varies from frame to frame is zero: lengths, checksums,
-//! sequence numbers, ports, and of the addresses the low 32 bits.
+//! The headers of a stream's frames, written once by etherparse. What varies from frame to frame is zero: lengths,
+//! checksums, sequence numbers, ports, and of the addresses the low 32 bits.
 
 use etherparse::{
     EtherType, Ethernet2Header, IcmpEchoHeader, Icmpv4Header, Icmpv4Type, Icmpv6Header, Icmpv6Type,
@@ -82,7 +82,8 @@ fn transport_header(stream: &Stream) -> Vec<u8> {
         (Transport::Udp { .. }, _) => UdpHeader::default().to_bytes().to_vec(),
         (Transport::Tcp { .. }, _) => TcpHeader {
             ack: true,
-            // With PSH set the kernel's GRO does not hold a segment back to join it with the next one (tcp_gro_receive).
+            // With PSH set the kernel's GRO does not hold a segment back to join it with the next one
+            // (tcp_gro_receive).
             psh: true,
             acknowledgment_number: 1,
             ..TcpHeader::new(0, 0, 0, u16::MAX)

@@ -1,5 +1,5 @@
-//! Looks for our mark in the IP headers of a frame that strict reading gave up: leniently, with no look at lengths and checksums,
-//! for one of them is wrong.
+//! Looks for our mark in the IP headers of a frame that strict reading gave up: leniently, with no look at lengths and
+//! checksums, for one of them is wrong.
 
 #![deny(
     clippy::indexing_slicing,

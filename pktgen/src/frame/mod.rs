@@ -1,7 +1,7 @@
 //! Frames that we make and recognise.
 //!
-//! Sizes: `size` counts as RFC 2544 does, with the 4 bytes of frame check sequence that memory never holds; `len` is what is in
-//! memory. `size = len + 4`.
+//! Sizes: `size` counts as RFC 2544 does, with the 4 bytes of frame check sequence that memory never holds; `len` is
+//! what is in memory. `size = len + 4`.
 
 pub mod body;
 pub mod build;

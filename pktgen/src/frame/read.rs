@@ -1,7 +1,8 @@
 //! Reads a frame strictly: does it carry a signature where ours have it, and is every length and checksum right?
 //!
-//! Understood: Ethernet with up to two VLAN tags; IPv4 with options, IPv6 without extension headers; UDP, TCP, echo; one frame
-//! inside UDP to a VXLAN port. Anything else is [`Reading::Broken`], for nothing can be said about it. No byte panics it.
+//! Understood: Ethernet with up to two VLAN tags; IPv4 with options, IPv6 without extension headers; UDP, TCP, echo;
+//! one frame inside UDP to a VXLAN port. Anything else is [`Reading::Broken`], for nothing can be said about it. No
+//! byte panics it.
 
 #![deny(
     clippy::indexing_slicing,
@@ -24,7 +25,8 @@ pub enum Reading {
     Broken,
 }
 
-/// Frames up to this length may have padding behind the packet: Ethernet's minimum, with a VLAN tag. What we send needs none.
+/// Frames up to this length may have padding behind the packet: Ethernet's minimum, with a VLAN tag. What we send needs
+/// none.
 const PADDED: usize = 64;
 
 /// Reads `frame`; looks into UDP to one of `vxlan_ports` once.

@@ -20,8 +20,8 @@ pub enum Sizes {
         /// Where from.
         draw: Draw,
     },
-    /// An order that repeats: each size as often as its weight, and spread as evenly as can be, so that a run of any length
-    /// has the rate in bits that was asked for.
+    /// An order that repeats: each size as often as its weight, and spread as evenly as can be, so that a run of any
+    /// length has the rate in bits that was asked for.
     Mix {
         /// Lengths, in order; at least one.
         order: Vec<u16>,

@@ -1,5 +1,6 @@
-//! The first bytes of a stream's frames with everything that does not vary, and sums of what does not vary: a frame is a copy of
-//! it, a few stores, and some additions. The BPF program of [`crate::io::live`] does the same from the same numbers.
+//! The first bytes of a stream's frames with everything that does not vary, and sums of what does not vary: a frame is
+//! a copy of it, a few stores, and some additions. The BPF program of [`crate::io::live`] does the same from the same
+//! numbers.
 //!
 //! ```text
 //! plain    | Ethernet 14 | IP 20 or 40 | transport 8 or 20 | signature 18 | body ...
@@ -7,9 +8,9 @@
 //!                                 ip ^   transport ^  signature ^
 //! ```
 //!
-//! All offsets are even, so all sums are of the same words. A sum is a `u64` of big-endian words, folded to 16 bits when all is
-//! added ([`checksum::fold`](super::checksum::fold)); a checksum is its complement. For a frame of `len` bytes, with
-//! `l4_len = len - transport`:
+//! All offsets are even, so all sums are of the same words. A sum is a `u64` of big-endian words, folded to 16 bits
+//! when all is added ([`checksum::fold`](super::checksum::fold)); a checksum is its complement. For a frame of `len`
+//! bytes, with `l4_len = len - transport`:
 //!
 //! ```text
 //! IPv4 checksum       ip_sum + (len - ip) + src + dst
@@ -21,8 +22,8 @@
 //! outer UDP           outer.udp_sum + outer sport + 2 * (len - 34) - (IPv4: pseudo)
 //! ```
 //!
-//! The last line: an inner packet with right checksums adds up to what its pseudo header lacks, so its bytes need not be read
-//! (the kernel calls it local checksum offload, Documentation/networking/checksum-offloads.rst).
+//! The last line: an inner packet with right checksums adds up to what its pseudo header lacks, so its bytes need not
+//! be read (the kernel calls it local checksum offload, Documentation/networking/checksum-offloads.rst).
 
 use super::FCS_LEN;
 use super::body::{body, sums};
@@ -32,8 +33,8 @@ use super::headers::{Headers, OUTER_LEN};
 use super::signature::SIGNATURE_LEN;
 use crate::profile::{Ip, Payload, Stream, Transport};
 
-/// Bytes from the start of a frame that are written anew each time: the longest head that any stream can have is 142 bytes (TCP
-/// over IPv6 in a tunnel), and the buffer may hold the head of another stream.
+/// Bytes from the start of a frame that are written anew each time: the longest head that any stream can have is 142
+/// bytes (TCP over IPv6 in a tunnel), and the buffer may hold the head of another stream.
 pub const HEAD_ROOM: usize = 192;
 
 /// Which header is in front of the signature.
@@ -58,8 +59,8 @@ impl Kind {
     }
 }
 
-/// What a tunnel adds: an Ethernet header, IPv4 at 14 (length at 16, checksum at 24), UDP at 34 (source port at 34, length at 38,
-/// checksum at 40), VXLAN at 42.
+/// What a tunnel adds: an Ethernet header, IPv4 at 14 (length at 16, checksum at 24), UDP at 34 (source port at 34,
+/// length at 38, checksum at 40), VXLAN at 42.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outer {
     /// Of the outer IPv4 header.
@@ -77,8 +78,8 @@ pub struct Template {
     pub kind: Kind,
     /// Whether the (inner) packet is IPv6.
     pub v6: bool,
-    /// Offset of the (inner) IP header. Addresses: low 32 bits at 12 and 16 behind it for IPv4, 20 and 36 for IPv6. Length: at 2
-    /// for IPv4, and counts from here; at 4 for IPv6, and counts from `transport`. IPv4 checksum: at 10.
+    /// Offset of the (inner) IP header. Addresses: low 32 bits at 12 and 16 behind it for IPv4, 20 and 36 for IPv6.
+    /// Length: at 2 for IPv4, and counts from here; at 4 for IPv6, and counts from `transport`. IPv4 checksum: at 10.
     pub ip: usize,
     /// Offset of the transport header.
     pub transport: usize,
@@ -149,7 +150,8 @@ impl Template {
             transport_sum: (sum(&bytes[transport..]) + in_pseudo) as u32,
             body_sums: sums(&body, behind),
             outer: stream.vxlan.as_ref().map(|vxlan| {
-                // Of an IPv6 header, all but what the pseudo header has too; of an IPv4 header nothing, it adds up to zero.
+                // Of an IPv6 header, all but what the pseudo header has too; of an IPv4 header nothing, it adds up to
+                // zero.
                 let inner = match (v6, pseudo) {
                     (true, _) => sum(&bytes[ip..ip + 8]) + negative(protocol),
                     (false, true) => negative(protocol),
@@ -165,8 +167,8 @@ impl Template {
     }
 }
 
-/// Bytes of the head of `stream`'s frames, headers and signature: what its smallest frame must hold, and never less than
-/// Ethernet's minimum of 60 (all without FCS).
+/// Bytes of the head of `stream`'s frames, headers and signature: what its smallest frame must hold, and never less
+/// than Ethernet's minimum of 60 (all without FCS).
 pub fn len_of(stream: &Stream) -> usize {
     let outer = if stream.vxlan.is_some() { OUTER_LEN } else { 0 };
     let ip = match stream.ip {

@@ -45,11 +45,12 @@ fn right_sum(frame: &[u8]) -> u16 {
     !fold(sum(&frame[26..34]) + 17 + udp.len() as u64 + sum(udp))
 }
 
-fn check(kind: Kind, whole: &[u8], at: usize, change: u8) {
-    let mut frame = whole.to_vec();
+fn check(kind: Kind, whole: &[u8], frame: &mut [u8], at: usize, change: u8) {
     frame[at] ^= change;
-    let seen = classify(&frame, Some(RUN), &PORTS);
-    let right = match expected(kind, whole, &frame, at) {
+    let seen = classify(frame, Some(RUN), &PORTS);
+    let expected = expected(kind, whole, frame, at);
+    frame[at] ^= change;
+    let right = match expected {
         Expected::Intact => matches!(seen, Seen::Intact(_)),
         Expected::Corrupted => matches!(seen, Seen::Corrupted(_)),
     };
@@ -67,7 +68,8 @@ fn signature_at(kind: Kind) -> usize {
     kind.outer() + 14 + if kind.v6 { 40 } else { 20 } + transport
 }
 
-/// The smallest frame of each kind and one with an odd body: every byte behind the Ethernet header, every other value.
+/// The smallest frame of each kind: every byte behind the Ethernet header, every other value; of one with an odd body,
+/// some.
 #[test]
 fn every_byte_of_the_smallest_frames() {
     for kind in kinds() {
@@ -75,12 +77,13 @@ fn every_byte_of_the_smallest_frames() {
         let Size::Fixed(least) = stream.size else {
             unreachable!()
         };
-        for more in [0, 11] {
+        for (more, step) in [(0, 1), (11, 13)] {
             stream.size = Size::Fixed(least + more);
             let whole = frames(&stream, 1).remove(0);
+            let mut frame = whole.clone();
             for at in 14..whole.len() {
-                for change in 1..=255 {
-                    check(kind, &whole, at, change);
+                for change in (1..=255).step_by(step) {
+                    check(kind, &whole, &mut frame, at, change);
                 }
             }
         }
@@ -102,7 +105,7 @@ proptest! {
         let Size::Fixed(least) = stream.size else { unreachable!() };
         stream.size = Size::Fixed(least + more);
         let whole = frames(&stream, number + 1).remove(number);
-        check(kind, &whole, 14 + at.index(whole.len() - 14), change);
+        check(kind, &whole, &mut whole.clone(), 14 + at.index(whole.len() - 14), change);
     }
 
     /// Cut short, by a device with a small buffer: what has a mark left is known.
@@ -126,8 +129,8 @@ proptest! {
     }
 }
 
-/// The list of what is not covered, as the documentation of `classify` has it: 6 bytes of an IPv6 header (half of the first), 22
-/// of a tunnel's (and one bit less of its flags).
+/// The list of what is not covered, as the documentation of `classify` has it: 6 bytes of an IPv6 header (half of the
+/// first), 22 of a tunnel's (and one bit less of its flags).
 #[test]
 fn what_is_not_covered() {
     for kind in kinds() {

@@ -63,7 +63,8 @@ fn all() -> Vec<(Kind, Vec<u8>)> {
     all
 }
 
-/// `_ws.expert.severity` of errors (8388608) and warnings (6291456): what `tshark -z expert` calls Malformed, Bad checksum.
+/// `_ws.expert.severity` of errors (8388608) and warnings (6291456): what `tshark -z expert` calls Malformed, Bad
+/// checksum.
 fn complaints(line: &[String]) -> bool {
     let (malformed, severities) = (&line[0], &line[1]);
     let bad = |severity: &str| severity.parse::<u32>().is_ok_and(|s| s >= 6_291_456);
