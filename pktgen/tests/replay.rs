@@ -5,7 +5,6 @@
 mod corpus;
 mod kinds;
 #[path = "../../fuzz/src/pktgen.rs"]
-#[expect(clippy::module_inception, reason = "the fuzzer's name for it")]
 mod pktgen;
 
 use std::cell::RefCell;
