@@ -188,9 +188,7 @@ fn neighbours_of_ipv6_are_discovered() {
         ns.ip(&format!("addr add {address}/64 dev {device} nodad"))
             .unwrap();
     }
-    wire.a
-        .ip("route add fd0a::/16 via fd09::2 dev a0")
-        .unwrap();
+    wire.a.ip("route add fd0a::/16 via fd09::2 dev a0").unwrap();
     // IPv4 by a gateway of IPv6.
     wire.a
         .ip("route add 10.5.0.0/16 via inet6 fd09::2 dev a0")

@@ -1,5 +1,6 @@
 //! A run: workers pinned to their cores, one queue each, and a main thread that shows and collects.
 
+pub mod capture;
 pub mod ends;
 pub mod interrupt;
 pub mod lanes;
