@@ -1,16 +1,33 @@
-//! What to send: streams of packets. [`Raw`](raw) mirrors the TOML file and the flags, [`Profile`] is what the program believes:
-//! a value that exists is valid.
+//! What to send: streams of packets. [`Raw`](raw) mirrors the TOML file and the flags, [`Profile`] is what the program
+//! believes: a value that exists is valid.
+//!
+//! The way of a value: [`raw`] has it as it was typed, [`rate`], [`size`], [`range`](mod@range), [`duration`],
+//! [`fields`] read it, `stream`, `flows` and `check` hold it against the others, [`written`] turns it into TOML again.
+//! What is wrong becomes a [`ProfileError`] with the key as typed.
 
+mod check;
+pub mod duration;
 pub mod fields;
+mod flows;
+pub mod number;
+pub mod problem;
+pub mod range;
 pub mod rate;
 pub mod raw;
+pub mod run;
+pub mod scalar;
 pub mod size;
+mod stream;
+pub mod written;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 pub use fields::Mac;
+pub use problem::{Problem, ProfileError};
 pub use rate::Rate;
+pub use raw::Raw;
+pub use run::{Defaults, Run};
 pub use size::Size;
 
 /// Everything to send, 1 to 16 streams, and how fast.
@@ -97,7 +114,8 @@ pub enum Transport {
         /// Destination ports.
         dport: RangeInclusive<u16>,
     },
-    /// Segments with the shape of TCP's (20-byte header, ACK, sequence numbers that grow): no connection stands behind them.
+    /// Segments with the shape of TCP's (20-byte header, ACK, sequence numbers that grow): no connection stands behind
+    /// them.
     Tcp {
         /// Source ports.
         sport: RangeInclusive<u16>,
@@ -111,8 +129,8 @@ pub enum Transport {
     },
 }
 
-/// The flows of a stream. Flow `i` is combination `i` of the ranges, the source port varying fastest, then the destination
-/// address, the source address, the destination port. `count` is at most the number of combinations.
+/// The flows of a stream. Flow `i` is combination `i` of the ranges, the source port varying fastest, then the
+/// destination address, the source address, the destination port. `count` is at most the number of combinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flows {
     /// 1 to a million.
@@ -143,7 +161,8 @@ pub enum Payload {
     Random,
 }
 
-/// A VXLAN tunnel around a stream (RFC 7348). Outer source ports follow the inner flow, 49152 to 65535, as its section 5 has it.
+/// A VXLAN tunnel around a stream (RFC 7348). Outer source ports follow the inner flow, 49152 to 65535, as its section
+/// 5 has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vxlan {
     /// 0 to 2^24-1.
