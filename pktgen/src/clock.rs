@@ -46,7 +46,10 @@ impl Line {
     }
 
     fn through(from: (u64, u64), to: (u64, u64)) -> Self {
-        let (ticks, ns) = (to.0.saturating_sub(from.0).max(1), to.1.saturating_sub(from.1));
+        let (ticks, ns) = (
+            to.0.saturating_sub(from.0).max(1),
+            to.1.saturating_sub(from.1),
+        );
         Line {
             ticks: to.0,
             ns: to.1,
@@ -98,7 +101,9 @@ impl Clock {
             self.correct_at = pair.ticks + self.line.ticks_in(CORRECT_EVERY / 100);
             return self.line.at(pair.ticks);
         }
-        self.error_ns = self.error_ns.max(self.line.at(pair.ticks).abs_diff(pair.ns));
+        self.error_ns = self
+            .error_ns
+            .max(self.line.at(pair.ticks).abs_diff(pair.ns));
         self.line = Line::through((self.line.ticks, self.line.ns), (pair.ticks, pair.ns));
         self.correct_at = pair.ticks + self.line.ticks_in(CORRECT_EVERY);
         pair.ns

@@ -90,7 +90,7 @@ fn describe(mode: &str, asked: &Asked, session: &Session, outcome: Outcome) -> R
             seed: asked.profile.map_or(0, |profile| profile.seed),
             rate: asked
                 .profile
-                .map_or_else(String::new, |profile| format!("{:?}", profile.rate)),
+                .map_or_else(String::new, |profile| profile.rate.to_string()),
             pps: asked.pps,
             burst: asked.profile.map_or(0, |profile| profile.burst),
             stamp: match (asked.stamp, asked.profile.map(|profile| profile.rate)) {
@@ -100,7 +100,7 @@ fn describe(mode: &str, asked: &Asked, session: &Session, outcome: Outcome) -> R
             },
             profile: asked
                 .profile
-                .map_or_else(String::new, |profile| format!("{profile:?}")),
+                .map_or_else(String::new, |profile| profile.to_toml()),
             ports: tx.chain(rx).collect(),
         },
         clock: outcome.clock,

@@ -43,7 +43,11 @@ pub fn run(plan: &NdrPlan) -> Result<()> {
                 "interrupted: a search that was not finished has no result".into(),
             ));
         }
-        let length = if wanted.confirming { plan.confirm_ns } else { plan.trial_ns };
+        let length = if wanted.confirming {
+            plan.confirm_ns
+        } else {
+            plan.trial_ns
+        };
         let run = Run {
             number: Some(super::number(plan.profile.seed)),
             pps: wanted.pps,
@@ -92,7 +96,10 @@ fn judge(plan: &NdrPlan, wanted: Option<f64>, outcome: &Outcome) -> Trial {
     if sent.pps < KEPT * wanted_pps {
         remark = Some(format!("the sender reached only {}", units::pps(sent.pps)));
     } else if received.overrun > 0 {
-        remark = Some(format!("the receiver overran by {} frames", received.overrun));
+        remark = Some(format!(
+            "the receiver overran by {} frames",
+            received.overrun
+        ));
     }
     Trial {
         wanted_pps,
@@ -100,7 +107,9 @@ fn judge(plan: &NdrPlan, wanted: Option<f64>, outcome: &Outcome) -> Trial {
         sent: sent.frames,
         received: received.received,
         loss: received.loss,
-        passed: received.loss <= plan.loss && received.received > 0 && sent.pps >= KEPT * wanted_pps,
+        passed: received.loss <= plan.loss
+            && received.received > 0
+            && sent.pps >= KEPT * wanted_pps,
         p99,
         remark,
     }

@@ -30,7 +30,13 @@ fn describe(
 ) -> Result<Report> {
     let span = reflected.span_ns.unwrap_or_default();
     let seconds = (span.1 - span.0) as f64 / 1e9;
-    let rate = |amount: u64| if seconds > 0.0 { amount as f64 / seconds } else { 0.0 };
+    let rate = |amount: u64| {
+        if seconds > 0.0 {
+            amount as f64 / seconds
+        } else {
+            0.0
+        }
+    };
     let mut report = Report {
         schema: SCHEMA,
         mode: "reflect".into(),

@@ -43,7 +43,12 @@ pub fn run(plan: &RxPlan) -> Result<()> {
     let mut watch = super::watch(&plan.output, false);
     let outcome = session.run(&run, &interrupt, watch.as_mut())?;
     let mut report = super::describe("rx", &asked, &session, outcome);
-    if report.received.as_ref().is_some_and(|received| received.lost > 0) && !plan.join {
+    if report
+        .received
+        .as_ref()
+        .is_some_and(|received| received.lost > 0)
+        && !plan.join
+    {
         report.notes.push(
             "lost is up to the highest sequence seen: packets lost after that are not known here (join the sender's report: \
              tweed-pktgen report TX.json RX.json); if the sender started first, use --join"

@@ -2,9 +2,9 @@
 
 use crate::error::Result;
 use crate::report::{self, moment};
+use crate::run::interrupt;
 use crate::run::plan::TxPlan;
 use crate::run::session::{Run, Session};
-use crate::run::interrupt;
 
 /// Carries it out.
 ///

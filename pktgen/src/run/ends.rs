@@ -18,7 +18,7 @@ pub enum TxQueue {
     /// AF_XDP.
     Xsk(XskTx),
     /// AF_PACKET.
-    Packet(PacketTx),
+    Packet(Box<PacketTx>),
     /// XDP live frames: there is no queue, the kernel makes the frames.
     Live,
 }
@@ -28,7 +28,7 @@ pub enum RxQueue {
     /// AF_XDP.
     Xsk(XskRx),
     /// AF_PACKET.
-    Packet(PacketRx),
+    Packet(Box<PacketRx>),
 }
 
 /// A sending end.
@@ -91,7 +91,11 @@ pub fn open_rx(side: &RxSide) -> Result<(RxEnd, Vec<(Place, XskTx)>)> {
     match side.io {
         Io::Xdp(mode) => {
             let program = Taker::attach(&side.interface, mode, side.take, &side.vxlan_ports)?;
-            let mode = if program.is_generic() { Mode::Generic } else { mode };
+            let mode = if program.is_generic() {
+                Mode::Generic
+            } else {
+                mode
+            };
             taker = Some(program);
             for place in &side.workers {
                 let (tx, rx) = xsk::open(&side.interface, place.queue, mode, true)?;
@@ -104,7 +108,7 @@ pub fn open_rx(side: &RxSide) -> Result<(RxEnd, Vec<(Place, XskTx)>)> {
             for (index, place) in side.workers.iter().enumerate() {
                 let fanout = (of > 1).then_some((index as u16, of));
                 let rx = packet::open_rx(&side.interface, fanout)?;
-                queues.push((RxQueue::Packet(rx), *place));
+                queues.push((RxQueue::Packet(Box::new(rx)), *place));
             }
         }
     }
@@ -131,7 +135,7 @@ fn open_tx(profile: &Profile, side: &TxSide, mut halves: Vec<(Place, XskTx)>) ->
             TxIo::Queue(Io::Packet) => {
                 let mut tx = packet::open_tx(&side.interface)?;
                 tx.prepare(&body);
-                TxQueue::Packet(tx)
+                TxQueue::Packet(Box::new(tx))
             }
             TxIo::Queue(Io::Xdp(mode)) => {
                 let half = halves.iter().position(|(p, _)| p.queue == place.queue);
@@ -164,14 +168,16 @@ fn macs(stream: &Stream, side: &TxSide, link: &Link) -> Result<Macs> {
         src: stream.src_mac.unwrap_or(link.mac),
         dst: match stream.dst_mac {
             Some(mac) => mac,
-            None => neighbour::find(&side.interface, side.via.unwrap_or(first)).map_err(
-                |failure| match failure {
-                    Failure::Environment(text) => {
-                        Failure::Environment(format!("stream {:?}: {text}", stream.name))
+            None => {
+                neighbour::find(&side.interface, side.via.unwrap_or(first)).map_err(|failure| {
+                    match failure {
+                        Failure::Environment(text) => {
+                            Failure::Environment(format!("stream {:?}: {text}", stream.name))
+                        }
+                        other => other,
                     }
-                    other => other,
-                },
-            )?,
+                })?
+            }
         },
     })
 }
@@ -219,7 +225,9 @@ impl RxEnd {
                 RxQueue::Packet(rx) => rx.missed(),
             };
             sum.overrun += missed
-                .map_err(|e| Failure::environment(format!("counters of {}", self.interface.name), e))?
+                .map_err(|e| {
+                    Failure::environment(format!("counters of {}", self.interface.name), e)
+                })?
                 .overrun;
         }
         Ok(sum)

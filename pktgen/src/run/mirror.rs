@@ -44,7 +44,7 @@ pub struct Mirror {
 
 enum Back {
     Xsk(XskTx),
-    Packet(PacketTx),
+    Packet(Box<PacketTx>),
 }
 
 /// What it came to.
@@ -73,9 +73,12 @@ impl Mirror {
     /// See [`ends::open`].
     pub fn open(side: &RxSide) -> Result<Self> {
         let (mut rx, halves) = ends::open_rx(side)?;
-        let mut tx: Vec<Back> = halves.into_iter().map(|(_, half)| Back::Xsk(half)).collect();
+        let mut tx: Vec<Back> = halves
+            .into_iter()
+            .map(|(_, half)| Back::Xsk(half))
+            .collect();
         while tx.len() < rx.queues.len() {
-            tx.push(Back::Packet(packet::open_tx(&side.interface)?));
+            tx.push(Back::Packet(Box::new(packet::open_tx(&side.interface)?)));
         }
         rx.direct()?;
         Ok(Mirror {
@@ -96,7 +99,8 @@ impl Mirror {
         watch: &mut dyn Watch,
     ) -> Result<Reflected> {
         let stop = AtomicBool::new(false);
-        let views: Vec<CachePadded<View>> = self.tx.iter().map(|_| CachePadded::default()).collect();
+        let views: Vec<CachePadded<View>> =
+            self.tx.iter().map(|_| CachePadded::default()).collect();
         let (done_tx, done) = bounded(self.tx.len());
         let start_ns = self.clock.now();
         let (base, ports) = (self.clock.clone(), &self.rx.side.vxlan_ports);
@@ -111,10 +115,18 @@ impl Mirror {
                 spawn(scope, "reflect", core, move || {
                     let clock = &mut clock;
                     let work = match (queue, back) {
-                        (RxQueue::Xsk(rx), Back::Xsk(tx)) => reflect(rx, tx, ports, clock, stop, view),
-                        (RxQueue::Xsk(rx), Back::Packet(tx)) => reflect(rx, tx, ports, clock, stop, view),
-                        (RxQueue::Packet(rx), Back::Xsk(tx)) => reflect(rx, tx, ports, clock, stop, view),
-                        (RxQueue::Packet(rx), Back::Packet(tx)) => reflect(rx, tx, ports, clock, stop, view),
+                        (RxQueue::Xsk(rx), Back::Xsk(tx)) => {
+                            reflect(rx, tx, ports, clock, stop, view)
+                        }
+                        (RxQueue::Xsk(rx), Back::Packet(tx)) => {
+                            reflect(rx, tx.as_mut(), ports, clock, stop, view)
+                        }
+                        (RxQueue::Packet(rx), Back::Xsk(tx)) => {
+                            reflect(rx.as_mut(), tx, ports, clock, stop, view)
+                        }
+                        (RxQueue::Packet(rx), Back::Packet(tx)) => {
+                            reflect(rx.as_mut(), tx.as_mut(), ports, clock, stop, view)
+                        }
                     };
                     let _ = done.send(work);
                 })?;
@@ -126,7 +138,9 @@ impl Mirror {
                 if let Ok(work) = done.recv_timeout(LOOK) {
                     running -= 1;
                     let name = &self.rx.interface.name;
-                    reflected.add(work.map_err(|e| Failure::environment(format!("reflecting on {name}"), e))?);
+                    reflected.add(
+                        work.map_err(|e| Failure::environment(format!("reflecting on {name}"), e))?,
+                    );
                 }
                 let now = self.clock.now();
                 let over = stop_ns.is_some_and(|ns| now >= start_ns + ns);
@@ -217,8 +231,14 @@ fn reflect<R: Rx, T: Tx>(
 
 /// For the live line: what comes is what goes.
 fn sums(views: &[CachePadded<View>]) -> Sums {
-    let frames = views.iter().map(|view| view.frames.load(Ordering::Relaxed)).sum();
-    let bytes = views.iter().map(|view| view.bytes.load(Ordering::Relaxed)).sum();
+    let frames = views
+        .iter()
+        .map(|view| view.frames.load(Ordering::Relaxed))
+        .sum();
+    let bytes = views
+        .iter()
+        .map(|view| view.bytes.load(Ordering::Relaxed))
+        .sum();
     Sums {
         sent: frames,
         sent_bytes: bytes,

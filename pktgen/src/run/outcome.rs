@@ -131,8 +131,9 @@ impl Outcome {
             let sleeps: u64 = collected.received.iter().map(|work| work.sleeps).sum();
             let account = Account::merged(collected.received.into_iter().map(|work| work.account));
             outcome.run = run.number.or(account.run);
-            let names: Vec<String> =
-                (profile.streams.iter()).map(|stream| stream.name.clone()).collect();
+            let names: Vec<String> = (profile.streams.iter())
+                .map(|stream| stream.name.clone())
+                .collect();
             let sent: Vec<(Lane, u64)> = lanes.iter().map(|l| (l.lane, l.frames)).collect();
             let ending = Ending {
                 sent: sends.then_some(&sent[..]),
@@ -143,7 +144,9 @@ impl Outcome {
                 bound: run.loss,
             };
             let received = account::outcome::received(&account, &ending);
-            outcome.notes.extend(account::outcome::remarks(&account, &ending));
+            outcome
+                .notes
+                .extend(account::outcome::remarks(&account, &ending));
             if sleeps > 0 && received.received > 0 {
                 outcome.notes.push(SLEPT.into());
             }
@@ -151,7 +154,6 @@ impl Outcome {
         }
         outcome
     }
-
 }
 
 /// What was sent, and in how many seconds.
@@ -176,7 +178,9 @@ fn sent(profile: &Profile, run: &Run, works: &[SendingWork]) -> (Sent, f64) {
     let written: u64 = sent.streams.iter().map(|stream| stream.frames).sum();
     sent.frames = written.saturating_sub(sent.unfinished);
 
-    let busy = works.iter().filter(|work| work.lanes.iter().any(|lane| lane.frames > 0));
+    let busy = works
+        .iter()
+        .filter(|work| work.lanes.iter().any(|lane| lane.frames > 0));
     let span = (busy.map(|work| work.span_ns)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let mut seconds = span.map_or(0.0, |(first, last)| (last - first) as f64 / 1e9);
     if let Some(pps) = run.pps {

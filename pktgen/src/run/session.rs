@@ -121,7 +121,9 @@ impl Session {
                     spawn(scope, "rx", core, move || {
                         let work = match queue {
                             RxQueue::Xsk(rx) => receiver::receive(rx, &mut clock, &orders, view),
-                            RxQueue::Packet(rx) => receiver::receive(rx, &mut clock, &orders, view),
+                            RxQueue::Packet(rx) => {
+                                receiver::receive(rx.as_mut(), &mut clock, &orders, view)
+                            }
                         };
                         let work = work.map_err(|e| broken("receiving on", &name, queue_number, e));
                         let _ = done.send(Done::Received(work));
@@ -169,7 +171,7 @@ impl Session {
                                 sender::send(tx, &mut lanes, &mut clock, &orders, view)
                             }
                             TxQueue::Packet(tx) => {
-                                sender::send(tx, &mut lanes, &mut clock, &orders, view)
+                                sender::send(tx.as_mut(), &mut lanes, &mut clock, &orders, view)
                             }
                             TxQueue::Live => unreachable!("handled above"),
                         };
@@ -194,16 +196,13 @@ impl Session {
             main.attend(&done, clock, tx_workers, rx_workers, watch)
         })?;
         collected.missed = self.missed()?.since(missed_before);
-        Ok(Outcome::new(
-            &self.profile,
-            run,
-            collected,
-            &mut self.clock,
-        ))
+        Ok(Outcome::new(&self.profile, run, collected, &mut self.clock))
     }
 
     fn missed(&mut self) -> Result<Missed> {
-        self.rx.as_mut().map_or(Ok(Missed::default()), RxEnd::missed)
+        self.rx
+            .as_mut()
+            .map_or(Ok(Missed::default()), RxEnd::missed)
     }
 }
 
@@ -238,9 +237,7 @@ impl Share {
         Share {
             pps: run.pps.map(|pps| pps / workers as f64),
             count: match run.stop {
-                Stop::Count(count) => {
-                    Some(count / workers + u64::from(worker < count % workers))
-                }
+                Stop::Count(count) => Some(count / workers + u64::from(worker < count % workers)),
                 _ => None,
             },
             start_ns: start_ns + shift,
@@ -283,7 +280,9 @@ impl Views {
 }
 
 fn sum<'a>(counters: impl Iterator<Item = &'a AtomicU64>) -> u64 {
-    counters.map(|counter| counter.load(Ordering::Relaxed)).sum()
+    counters
+        .map(|counter| counter.load(Ordering::Relaxed))
+        .sum()
 }
 
 /// The main thread's part of a run.
@@ -370,7 +369,8 @@ impl Main<'_> {
             Stop::After(ns) => now >= self.start_ns + ns,
             Stop::Count(count) => self.views.sums().received >= count,
         };
-        let idle = (self.run.idle_ns).is_some_and(|idle| last > 0 && now.saturating_sub(last) >= idle);
+        let idle =
+            (self.run.idle_ns).is_some_and(|idle| last > 0 && now.saturating_sub(last) >= idle);
         over || idle
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::account::Interval;
 use crate::profile::Stop;
-use crate::report::line::{self, Progress};
 use crate::report::Second;
+use crate::report::line::{self, Progress};
 use crate::run::session::Run;
 
 /// Gets each second of a run.
@@ -64,7 +64,9 @@ impl Watch for Lines {
                 _ => None,
             },
             last: moment.second.clone(),
-            lost: self.both.then(|| moment.sent.saturating_sub(moment.received)),
+            lost: self
+                .both
+                .then(|| moment.sent.saturating_sub(moment.received)),
             faults: moment.faults,
         };
         eprintln!("{}", line::render(&progress, self.coloured));
