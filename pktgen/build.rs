@@ -1,5 +1,5 @@
-//! Compiles the XDP programs: every `bpf/NAME.bpf.c` becomes `OUT_DIR/NAME.bpf.o`. The objects are embedded in the binary, so
-//! a machine under test needs no compiler and no file beside it.
+//! Compiles the XDP programs: every `bpf/NAME.bpf.c` becomes `OUT_DIR/NAME.bpf.o`. The objects are embedded in the
+//! binary, so a machine under test needs no compiler and no file beside it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,8 +1,8 @@
 // The yardstick of tx_rate.rs: what an AF_XDP socket in copy mode can send, with nothing around it.
 //
 // One socket by libxdp, the rings and options of src/io/xsk (2048 entries, wakeup flag, send buffer for a whole ring,
-// XDP_MAX_TX_SKB_BUDGET), bursts of 64, and frames written once: the loop moves descriptors and looks at nothing. Frames are
-// sent again last in, first out, as tweed-pktgen does, for that keeps them in the cache.
+// XDP_MAX_TX_SKB_BUDGET), bursts of 64, and frames written once: the loop moves descriptors and looks at nothing.
+// Frames are sent again last in, first out, as tweed-pktgen does, for that keeps them in the cache.
 //
 //     cc -O3 -march=native -o bare_tx bare_tx.c -lxdp && ./bare_tx IFACE SECONDS DST_MAC
 //

@@ -1,5 +1,5 @@
-//! How much of a socket's rate is left when packets are made for it: `tweed-pktgen tx` beside `bare_tx.c`, which only moves
-//! descriptors.
+//! How much of a socket's rate is left when packets are made for it: `tweed-pktgen tx` beside `bare_tx.c`, which only
+//! moves descriptors.
 //!
 //! Run it on an idle machine, as root (clang, cc, libxdp-dev and ethtool are needed):
 //!
@@ -7,10 +7,10 @@
 //! cargo bench -p tweed-pktgen --bench tx_rate [-- ROUNDS SECONDS]
 //! ```
 //!
-//! Both send frames of 64 bytes from core 0, over a veth pair whose far end drops them in the driver (XDP_DROP), by turns and
-//! in changing order, so that what else the machine does meets both alike. Each round's figures are shown, then the medians
-//! and their ratio; the exit code is 1 when it is under 0.95. The kernel's own counter of frames sent is compared with what
-//! each says of itself.
+//! Both send frames of 64 bytes from core 0, over a veth pair whose far end drops them in the driver (XDP_DROP), by
+//! turns and in changing order, so that what else the machine does meets both alike. Each round's figures are shown,
+//! then the medians and their ratio; the exit code is 1 when it is under 0.95. The kernel's own counter of frames sent
+//! is compared with what each says of itself.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -171,8 +171,8 @@ impl Rig {
         })
     }
 
-    /// Runs one of them, which says how many frames it sent and how many a second. The kernel must have counted as many, but
-    /// for what was under way at the end.
+    /// Runs one of them, which says how many frames it sent and how many a second. The kernel must have counted as
+    /// many, but for what was under way at the end.
     fn counted(&self, name: &str, run: impl FnOnce() -> Result<(f64, f64)>) -> Result<f64> {
         // The kernel lets go of a queue some time after its socket is closed.
         std::thread::sleep(std::time::Duration::from_secs(1));

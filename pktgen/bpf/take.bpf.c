@@ -1,16 +1,16 @@
 // Takes from the kernel what the receiver is to measure, for AF_XDP.
 //
-// Two modes. "Ours" takes a frame that bears the mark of src/frame/signature.rs (in its IP header) or its magic (first in
-// the transport payload), either of which may be damaged on the way; plain, or as the inner packet behind a VXLAN port. "All"
-// takes every frame but those by which neighbours find each other: an interface whose kernel does not answer ARP gets no
-// more traffic to measure. What is left is counted, and goes its usual way.
+// Two modes. "Ours" takes a frame that bears the mark of src/frame/signature.rs (in its IP header) or its magic (first
+// in the transport payload), either of which may be damaged on the way; plain, or as the inner packet behind a VXLAN
+// port. "All" takes every frame but those by which neighbours find each other: an interface whose kernel does not
+// answer ARP gets no more traffic to measure. What is left is counted, and goes its usual way.
 //
-// A frame is taken to the socket of the queue that it came by, and left to the kernel if there is none: attaching the program
-// alone changes nothing. A fragment that is not the first has no magic, so its mark must do.
+// A frame is taken to the socket of the queue that it came by, and left to the kernel if there is none: attaching the
+// program alone changes nothing. A fragment that is not the first has no magic, so its mark must do.
 //
-// The price of "ours": one in 65,536 packets of others has our mark by chance as its IPv4 identification, and is taken; TCP
-// sends it again under another number. An IPv6 flow keeps its label, and would be taken for good, so labels are compared
-// whole, all 20 bits of them: one flow in a million.
+// The price of "ours": one in 65,536 packets of others has our mark by chance as its IPv4 identification, and is taken;
+// TCP sends it again under another number. An IPv6 flow keeps its label, and would be taken for good, so labels are
+// compared whole, all 20 bits of them: one flow in a million.
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

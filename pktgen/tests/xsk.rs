@@ -1,5 +1,5 @@
-//! AF_XDP sockets and the program that feeds them, on veth pairs in namespaces of their own: what is sent arrives, every frame
-//! is somewhere, nothing stays behind, and what cannot be done is said with its remedy.
+//! AF_XDP sockets and the program that feeds them, on veth pairs in namespaces of their own: what is sent arrives,
+//! every frame is somewhere, nothing stays behind, and what cannot be done is said with its remedy.
 
 #[path = "xsk/packets.rs"]
 mod packets;

@@ -1,8 +1,9 @@
 //! The XDP program that takes frames away from the kernel, for AF_XDP receivers (`bpf/take.bpf.c`).
 //!
-//! Invariant: the attachment is a bpf link (Linux 5.9), which the kernel removes with its last descriptor, so a process that
-//! dies leaves nothing behind; nothing is pinned. Attached alone it changes nothing: what it takes goes to the socket of its
-//! queue, and is left to the kernel where there is none. Source: <https://docs.kernel.org/networking/af_xdp.html>.
+//! Invariant: the attachment is a bpf link (Linux 5.9), which the kernel removes with its last descriptor, so a process
+//! that dies leaves nothing behind; nothing is pinned. Attached alone it changes nothing: what it takes goes to the
+//! socket of its queue, and is left to the kernel where there is none. Source:
+//! <https://docs.kernel.org/networking/af_xdp.html>.
 
 mod attached;
 mod refusal;
@@ -41,7 +42,8 @@ impl Taker {
     /// Loads and attaches it: natively, or in the stack for [`Mode::Generic`]; [`Mode::Auto`] tries both.
     ///
     /// # Errors
-    /// Another program is attached; the kernel or the driver refuses. [`Failure::Usage`] for more than four VXLAN ports.
+    /// Another program is attached; the kernel or the driver refuses. [`Failure::Usage`] for more than four VXLAN
+    /// ports.
     pub fn attach(
         interface: &Interface,
         mode: Mode,
@@ -149,8 +151,8 @@ fn program(object: &mut Ebpf) -> std::result::Result<&mut Xdp, Cause> {
     Ok(program)
 }
 
-/// Attaches by a link, in the calling thread's network namespace. aya falls back to netlink where links are not known; that
-/// attachment would outlive us, so it is undone.
+/// Attaches by a link, in the calling thread's network namespace. aya falls back to netlink where links are not known;
+/// that attachment would outlive us, so it is undone.
 fn attach(program: &mut Xdp, name: &str, mode: XdpMode) -> std::result::Result<FdLink, Cause> {
     let link = program.attach(name, mode)?;
     let link = program.take_link(link)?;

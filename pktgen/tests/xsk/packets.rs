@@ -1,5 +1,5 @@
-//! Literal packets of each kind, written byte by byte: nothing of the program's own builder is in them. Ethernet addresses are
-//! those of the test wire, so that the kernel at the far end would accept what is left to it.
+//! Literal packets of each kind, written byte by byte: nothing of the program's own builder is in them. Ethernet
+//! addresses are those of the test wire, so that the kernel at the far end would accept what is left to it.
 
 use super::support::wire::{A_MAC, B_MAC};
 

@@ -1,6 +1,6 @@
-//! Who may have the queue that we cannot have. The kernel tells it only where it has CONFIG_XDP_SOCKETS_DIAG, and distributions
-//! differ; but whoever has an AF_XDP socket has its rings mapped, and /proc/PID/maps shows mappings of sockets. AF_PACKET
-//! rings look the same, so these are candidates.
+//! Who may have the queue that we cannot have. The kernel tells it only where it has CONFIG_XDP_SOCKETS_DIAG, and
+//! distributions differ; but whoever has an AF_XDP socket has its rings mapped, and /proc/PID/maps shows mappings of
+//! sockets. AF_PACKET rings look the same, so these are candidates.
 
 use std::path::Path;
 

@@ -1,7 +1,8 @@
 //! What to tell when there is no socket to be had: the object, what the kernel said, the remedy.
 //!
 //! Which errno means what is from `xsk_bind` and `xp_assign_dev` in
-//! <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c> and xsk_buff_pool.c, and `xdp_umem_create` in xdp_umem.c.
+//! <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c> and xsk_buff_pool.c, and `xdp_umem_create` in
+//! xdp_umem.c.
 
 use std::error::Error;
 

@@ -1,7 +1,8 @@
 //! The receive half: the fill ring, the rx ring, and the frames between them.
 //!
-//! Invariant: a frame is with the kernel (fill ring to rx ring) or in `ours`; after each call `ours` is empty, but for the
-//! moment when the kernel has given frames back and not yet shown that their entries in the fill ring are free again.
+//! Invariant: a frame is with the kernel (fill ring to rx ring) or in `ours`; after each call `ours` is empty, but for
+//! the moment when the kernel has given frames back and not yet shown that their entries in the fill ring are free
+//! again.
 
 #![expect(
     unsafe_code,
@@ -37,8 +38,8 @@ impl XskRx {
     /// Gives the kernel `frames` to receive into.
     ///
     /// # Safety
-    /// `rx` and `fill` are of one socket on `umem`, freshly bound; `frames` are frames of it that nobody else uses, ever, at
-    /// most as many as the fill ring has entries.
+    /// `rx` and `fill` are of one socket on `umem`, freshly bound; `frames` are frames of it that nobody else uses,
+    /// ever, at most as many as the fill ring has entries.
     pub(super) unsafe fn new(
         umem: Umem,
         (rx, fill): (RxQueue, FillQueue),
@@ -112,11 +113,11 @@ impl Rx for XskRx {
         self.rx.poll(timeout_ms.into()).map(drop)
     }
 
-    /// The kernel counts a frame that it drops in one of two places (`__xsk_rcv`, `xsk_rcv_check` and `xsk_getsockopt` in
-    /// <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c>): `rx_dropped` when there was no chunk to copy it to, or
-    /// it is longer than one; `rx_ring_full` when there was. `rx_fill_ring_empty_descs` counts the first of these again, and
-    /// each look of a zero-copy driver at an empty ring, frame or not. A frame that a zero-copy device had no chunk for
-    /// never came so far: only the device's own counters have it.
+    /// The kernel counts a frame that it drops in one of two places (`__xsk_rcv`, `xsk_rcv_check` and `xsk_getsockopt`
+    /// in <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c>): `rx_dropped` when there was no chunk to copy
+    /// it to, or it is longer than one; `rx_ring_full` when there was. `rx_fill_ring_empty_descs` counts the first of
+    /// these again, and each look of a zero-copy driver at an empty ring, frame or not. A frame that a zero-copy device
+    /// had no chunk for never came so far: only the device's own counters have it.
     fn missed(&mut self) -> io::Result<Missed> {
         let counters = self.rx.fd().xdp_statistics()?;
         Ok(Missed {

@@ -1,7 +1,7 @@
 //! Opens a socket on a queue and makes its two halves.
 //!
-//! Invariant: what [`open`] returns is bound, and its UMEM's frames are divided between the halves. The XDP program is not
-//! libxdp's but [`Taker`](crate::io::take::Taker)'s.
+//! Invariant: what [`open`] returns is bound, and its UMEM's frames are divided between the halves. The XDP program is
+//! not libxdp's but [`Taker`](crate::io::take::Taker)'s.
 
 #![expect(
     unsafe_code,
@@ -27,12 +27,12 @@ use super::{Binding, CHUNK, RX_FRAMES, TX_FRAMES, XskRx, XskTx};
 use crate::error::Result;
 use crate::io::{Interface, Mode, link, netns};
 
-/// Frames that one sendto may send in copy mode, `__u32`, 32 to the entries of the tx ring. Linux 6.17, include/uapi/linux/
-/// if_xdp.h; not in libc yet.
+/// Frames that one sendto may send in copy mode, `__u32`, 32 to the entries of the tx ring. Linux 6.17,
+/// include/uapi/linux/if_xdp.h; not in libc yet.
 const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
 
-/// What the kernel charges a socket for an skb with the longest of our frames, bytes, rounded up. The default send buffer
-/// holds some two hundred small ones, of a ring of 2048.
+/// What the kernel charges a socket for an skb with the longest of our frames, bytes, rounded up. The default send
+/// buffer holds some two hundred small ones, of a ring of 2048.
 const SKB_CHARGE: usize = 8192;
 
 /// How often, and after which pause, a busy queue is tried.
@@ -49,8 +49,8 @@ struct Bound {
     completion: CompQueue,
 }
 
-/// Opens a socket on a queue. The receive half gets nothing until a [`Taker`](crate::io::take::Taker) directs frames to it.
-/// `rx` tells whether to give the kernel frames to receive into.
+/// Opens a socket on a queue. The receive half gets nothing until a [`Taker`](crate::io::take::Taker) directs frames to
+/// it. `rx` tells whether to give the kernel frames to receive into.
 ///
 /// # Errors
 /// The queue does not exist, is taken, or cannot do the mode.
@@ -84,8 +84,8 @@ pub fn open(interface: &Interface, queue: u32, mode: Mode, rx: bool) -> Result<(
 
     let mut free = bound.frames;
     let mut fill = free.split_off(TX_FRAMES as usize);
-    // A zero-copy device receives into the fill ring's frames also what it hands to the kernel: without any, the queue would
-    // be dead for the machine's own traffic.
+    // A zero-copy device receives into the fill ring's frames also what it hands to the kernel: without any, the queue
+    // would be dead for the machine's own traffic.
     if !rx && !is_zero_copy {
         fill.clear();
     }
@@ -99,8 +99,8 @@ pub fn open(interface: &Interface, queue: u32, mode: Mode, rx: bool) -> Result<(
     Ok((tx, rx))
 }
 
-/// Tries again while the queue is busy, for a while: the kernel lets go of a queue some time after the last descriptor of its
-/// socket was closed (net/xdp/xsk_buff_pool.c, xp_release_deferred), and runs follow each other.
+/// Tries again while the queue is busy, for a while: the kernel lets go of a queue some time after the last descriptor
+/// of its socket was closed (net/xdp/xsk_buff_pool.c, xp_release_deferred), and runs follow each other.
 fn patiently<T>(
     mut attempt: impl FnMut() -> std::result::Result<T, (Stage, Cause)>,
 ) -> std::result::Result<T, (Stage, Cause)> {
@@ -152,7 +152,8 @@ fn make_socket(
     mode: Mode,
 ) -> std::result::Result<Rings, Cause> {
     let how = match mode {
-        // Without either flag the kernel tries zero-copy and falls back to copying (net/xdp/xsk_buff_pool.c, xp_assign_dev).
+        // Without either flag the kernel tries zero-copy and falls back to copying (net/xdp/xsk_buff_pool.c,
+        // xp_assign_dev).
         Mode::Auto => BindFlags::empty(),
         Mode::ZeroCopy => BindFlags::XDP_ZEROCOPY,
         Mode::Copy | Mode::Generic => BindFlags::XDP_COPY,
@@ -175,8 +176,8 @@ fn duplicate(fd: &Fd) -> io::Result<OwnedFd> {
     borrowed.try_clone_to_owned()
 }
 
-/// Lets a whole ring of frames be on its way at once, and be sent by one call. Without either, sending is slower but right:
-/// older kernels and ordinary users have to do so.
+/// Lets a whole ring of frames be on its way at once, and be sent by one call. Without either, sending is slower but
+/// right: older kernels and ordinary users have to do so.
 fn set_send_options(socket: BorrowedFd<'_>) {
     let _ = sockopt::set_socket_send_buffer_size_force(socket, TX_FRAMES as usize * SKB_CHARGE);
     let budget: u32 = TX_FRAMES;

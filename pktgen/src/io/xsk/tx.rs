@@ -1,12 +1,12 @@
 //! The transmit half: a list of free frames, the tx ring, the completion ring.
 //!
-//! Invariant: `free.len() + in_flight == TX_FRAMES`. What is in flight is in the tx ring, with the device, or in the completion
-//! ring, and comes back by the last of them only.
+//! Invariant: `free.len() + in_flight == TX_FRAMES`. What is in flight is in the tx ring, with the device, or in the
+//! completion ring, and comes back by the last of them only.
 //!
-//! In copy mode sendto is the transmission: it makes an skb of each frame, up to its budget, on the caller's CPU. What it
-//! returns, by `__xsk_generic_xmit` in <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c>: 0, the ring is drained;
-//! EAGAIN, the budget is used up, or device, socket buffer or completion ring are full; EBUSY, the device dropped a frame (it
-//! is completed all the same) and the call ended there; ENOBUFS, no memory for an skb.
+//! In copy mode sendto is the transmission: it makes an skb of each frame, up to its budget, on the caller's CPU. What
+//! it returns, by `__xsk_generic_xmit` in <https://github.com/torvalds/linux/blob/v6.17/net/xdp/xsk.c>: 0, the ring is
+//! drained; EAGAIN, the budget is used up, or device, socket buffer or completion ring are full; EBUSY, the device
+//! dropped a frame (it is completed all the same) and the call ended there; ENOBUFS, no memory for an skb.
 
 #![expect(
     unsafe_code,
@@ -49,8 +49,8 @@ pub struct XskTx {
 
 impl XskTx {
     /// # Safety
-    /// `tx` and `completion` are of one socket on `umem`, freshly bound; `free` are its first `TX_FRAMES` frames, and nobody
-    /// else uses them, ever.
+    /// `tx` and `completion` are of one socket on `umem`, freshly bound; `free` are its first `TX_FRAMES` frames, and
+    /// nobody else uses them, ever.
     pub(super) unsafe fn new(
         umem: Umem,
         (tx, completion): (TxQueue, CompQueue),
