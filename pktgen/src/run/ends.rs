@@ -16,7 +16,7 @@ use crate::report::Port;
 /// A queue to send by.
 pub enum TxQueue {
     /// AF_XDP.
-    Xsk(XskTx),
+    Xsk(Box<XskTx>),
     /// AF_PACKET.
     Packet(Box<PacketTx>),
     /// XDP live frames: there is no queue, the kernel makes the frames.
@@ -26,7 +26,7 @@ pub enum TxQueue {
 /// A queue to receive by.
 pub enum RxQueue {
     /// AF_XDP.
-    Xsk(XskRx),
+    Xsk(Box<XskRx>),
     /// AF_PACKET.
     Packet(Box<PacketRx>),
 }
@@ -99,7 +99,7 @@ pub fn open_rx(side: &RxSide) -> Result<(RxEnd, Vec<(Place, XskTx)>)> {
             taker = Some(program);
             for place in &side.workers {
                 let (tx, rx) = xsk::open(&side.interface, place.queue, mode, true)?;
-                queues.push((RxQueue::Xsk(rx), *place));
+                queues.push((RxQueue::Xsk(Box::new(rx)), *place));
                 halves.push((*place, tx));
             }
         }
@@ -144,7 +144,7 @@ fn open_tx(profile: &Profile, side: &TxSide, mut halves: Vec<(Place, XskTx)>) ->
                     None => xsk::open(&side.interface, place.queue, mode, false)?.0,
                 };
                 tx.prepare(&body);
-                TxQueue::Xsk(tx)
+                TxQueue::Xsk(Box::new(tx))
             }
         };
         queues.push((queue, *place));

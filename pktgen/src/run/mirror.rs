@@ -43,7 +43,7 @@ pub struct Mirror {
 }
 
 enum Back {
-    Xsk(XskTx),
+    Xsk(Box<XskTx>),
     Packet(Box<PacketTx>),
 }
 
@@ -75,7 +75,7 @@ impl Mirror {
         let (mut rx, halves) = ends::open_rx(side)?;
         let mut tx: Vec<Back> = halves
             .into_iter()
-            .map(|(_, half)| Back::Xsk(half))
+            .map(|(_, half)| Back::Xsk(Box::new(half)))
             .collect();
         while tx.len() < rx.queues.len() {
             tx.push(Back::Packet(Box::new(packet::open_tx(&side.interface)?)));
@@ -116,13 +116,13 @@ impl Mirror {
                     let clock = &mut clock;
                     let work = match (queue, back) {
                         (RxQueue::Xsk(rx), Back::Xsk(tx)) => {
-                            reflect(rx, tx, ports, clock, stop, view)
+                            reflect(rx.as_mut(), tx.as_mut(), ports, clock, stop, view)
                         }
                         (RxQueue::Xsk(rx), Back::Packet(tx)) => {
-                            reflect(rx, tx.as_mut(), ports, clock, stop, view)
+                            reflect(rx.as_mut(), tx.as_mut(), ports, clock, stop, view)
                         }
                         (RxQueue::Packet(rx), Back::Xsk(tx)) => {
-                            reflect(rx.as_mut(), tx, ports, clock, stop, view)
+                            reflect(rx.as_mut(), tx.as_mut(), ports, clock, stop, view)
                         }
                         (RxQueue::Packet(rx), Back::Packet(tx)) => {
                             reflect(rx.as_mut(), tx.as_mut(), ports, clock, stop, view)

@@ -120,7 +120,9 @@ impl Session {
                     let (core, queue_number) = (place.core, place.queue);
                     spawn(scope, "rx", core, move || {
                         let work = match queue {
-                            RxQueue::Xsk(rx) => receiver::receive(rx, &mut clock, &orders, view),
+                            RxQueue::Xsk(rx) => {
+                                receiver::receive(rx.as_mut(), &mut clock, &orders, view)
+                            }
                             RxQueue::Packet(rx) => {
                                 receiver::receive(rx.as_mut(), &mut clock, &orders, view)
                             }
@@ -168,7 +170,7 @@ impl Session {
                     spawn(scope, "tx", core, move || {
                         let work = match queue {
                             TxQueue::Xsk(tx) => {
-                                sender::send(tx, &mut lanes, &mut clock, &orders, view)
+                                sender::send(tx.as_mut(), &mut lanes, &mut clock, &orders, view)
                             }
                             TxQueue::Packet(tx) => {
                                 sender::send(tx.as_mut(), &mut lanes, &mut clock, &orders, view)
