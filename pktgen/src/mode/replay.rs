@@ -70,8 +70,8 @@ pub fn run(plan: &ReplayPlan) -> Result<()> {
                 core_affinity::set_for_current(core_affinity::CoreId { id });
             }
             match queue {
-                TxQueue::Xsk(tx) => send::send(tx, orders, start_ns, &mut own, view),
-                TxQueue::Packet(tx) => send::send(tx, orders, start_ns, &mut own, view),
+                TxQueue::Xsk(tx) => send::send(tx.as_mut(), orders, start_ns, &mut own, view),
+                TxQueue::Packet(tx) => send::send(tx.as_mut(), orders, start_ns, &mut own, view),
                 TxQueue::Live => unreachable!("refused above"),
             }
         });
@@ -148,9 +148,9 @@ fn worker(plan: &ReplayPlan) -> Result<Place> {
 fn open(plan: &ReplayPlan, place: Place) -> Result<TxQueue> {
     let interface = &plan.side.interface;
     Ok(match plan.side.io {
-        TxIo::Queue(Io::Packet) => TxQueue::Packet(packet::open_tx(interface)?),
+        TxIo::Queue(Io::Packet) => TxQueue::Packet(Box::new(packet::open_tx(interface)?)),
         TxIo::Queue(Io::Xdp(mode)) => {
-            TxQueue::Xsk(xsk::open(interface, place.queue, mode, false)?.0)
+            TxQueue::Xsk(Box::new(xsk::open(interface, place.queue, mode, false)?.0))
         }
         TxIo::Live => unreachable!("refused above"),
     })
