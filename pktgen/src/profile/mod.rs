@@ -18,6 +18,8 @@ pub mod run;
 pub mod scalar;
 pub mod size;
 mod stream;
+#[cfg(test)]
+mod tests;
 pub mod written;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
