@@ -75,7 +75,7 @@ impl IpHeader {
         let (protocol, len) = if self.v6 {
             (6, 40)
         } else {
-            (9, usize::from(first & 15).max(5) * 4)
+            (9, usize::from(first & 15) * 4)
         };
         let port = word(frame, self.at + len + 2)?;
         let udp = *frame.get(self.at + protocol)? == 17;

@@ -317,6 +317,10 @@ fn no_udp_checksum_is_zero() {
             if check == 0xffff {
                 let seen = classify(&buffer[..len], Some(RUN), &PORTS);
                 assert!(matches!(seen, Seen::Intact(_)), "{seen:?}");
+                // The same sum, and yet: no checksum, so not what we sent.
+                buffer[at..at + 2].fill(0);
+                let seen = classify(&buffer[..len], Some(RUN), &PORTS);
+                assert_eq!(seen, Seen::Corrupted(Some(LANE)));
             }
         }
         assert_ne!(all_ones, 0, "{kind:?}");

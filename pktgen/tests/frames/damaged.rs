@@ -151,3 +151,22 @@ fn what_is_not_covered() {
         assert_eq!(uncovered, expected, "{kind:?}");
     }
 }
+
+/// In a tunnel that a device of the path has made, only the inner header has our mark.
+#[test]
+fn a_tunnel_of_others_without_a_signature() {
+    for kind in kinds() {
+        if kind.tunnel != Tunnel::Unsummed {
+            continue;
+        }
+        let mut frame = frames(&kind.stream(), 1).remove(0);
+        frame[18..20].fill(0);
+        frame[24..26].fill(0);
+        let check = !fold(sum(&frame[14..34]));
+        frame[24..26].copy_from_slice(&check.to_be_bytes());
+        let seen = |frame: &[u8]| classify(frame, Some(RUN), &PORTS);
+        assert!(matches!(seen(&frame), Seen::Intact(_)), "{kind:?}");
+        frame[signature_at(kind)] ^= 1;
+        assert_eq!(seen(&frame), Seen::Corrupted(None), "{kind:?}");
+    }
+}
