@@ -8,7 +8,7 @@ use super::ends::TxEnd;
 use super::outcome::SendingWork;
 use super::plan::Stamp;
 use super::sender::{Orders, View};
-use super::session::Share;
+use super::workers::Share;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::io::live::{Live, LiveCounts, LivePlan, LiveView};

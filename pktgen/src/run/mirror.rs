@@ -10,7 +10,7 @@ use crossbeam::utils::CachePadded;
 use super::ends::{self, RxEnd, RxQueue};
 use super::plan::{Place, RxSide};
 use super::sender::View;
-use super::session::spawn;
+use super::workers::spawn;
 use super::watch::{Sums, Tick, Watch};
 use crate::account::Account;
 use crate::clock::Clock;

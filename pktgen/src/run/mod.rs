@@ -1,5 +1,6 @@
 //! A run: workers pinned to their cores, one queue each, and a main thread that shows and collects.
 
+mod attend;
 pub mod capture;
 pub mod ends;
 pub mod interrupt;
@@ -13,3 +14,4 @@ pub mod search;
 pub mod sender;
 pub mod session;
 pub mod watch;
+mod workers;
