@@ -7,7 +7,6 @@
 //! frame (`ethtool -K IF gro off`). What is longer than [`FRAME_ROOM`] is given cut, so that no reader takes it for intact.
 #![forbid(unsafe_code)]
 
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
@@ -77,23 +76,22 @@ pub fn open_rx(interface: &Interface, fanout: Option<(u16, u16)>) -> Result<Pack
 
 /// Numbers of the fanout groups by interface: the first receiver has the kernel choose one that nobody has, the others of
 /// the same interface join it.
-static GROUPS: Mutex<Option<HashMap<(Option<String>, String), u32>>> = Mutex::new(None);
+static GROUPS: Mutex<Vec<(Interface, u32)>> = Mutex::new(Vec::new());
 
 impl PacketRx {
     fn join(&mut self, interface: &Interface, index: u16) -> io::Result<()> {
         let mut groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
-        let groups = groups.get_or_insert_default();
-        let key = (interface.netns.clone(), interface.name.clone());
         let socket = self.socket.as_fd();
         if index == 0 {
             let unique = libc::PACKET_FANOUT_FLAG_UNIQUEID;
             set(socket, libc::PACKET_FANOUT, (FANOUT | unique) << 16)?;
             let [group, _] = get(socket, libc::PACKET_FANOUT)?;
-            groups.insert(key, group & 0xffff);
+            groups.retain(|(of, _)| of != interface);
+            groups.push((interface.clone(), group & 0xffff));
             return Ok(());
         }
-        let group = groups.get(&key).copied();
-        let group = group.ok_or_else(|| io::Error::other("the first is not open"))?;
+        let group = groups.iter().find(|(of, _)| of == interface);
+        let (_, group) = group.ok_or_else(|| io::Error::other("the first is not open"))?;
         set(socket, libc::PACKET_FANOUT, group | FANOUT << 16)?;
         // What came between bind and here, a member of the group has got too.
         while self.receive(|_| ())? > 0 {}
