@@ -12,3 +12,5 @@ mod dissected;
 mod flows;
 #[path = "frames/foreign.rs"]
 mod foreign;
+#[path = "frames/least.rs"]
+mod least;

@@ -13,7 +13,7 @@ use pktgen::profile::{Flows, Ip, Order, Payload, Size, Stream, Transport};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::kinds::{Kind, LANE, MACS, PORTS, RUN, frames, kinds};
+use crate::kinds::{Kind, LANE, MACS, PORTS, RUN, Tunnel, frames, kinds};
 
 fn payload() -> impl Strategy<Value = Payload> {
     prop_oneof![
@@ -322,6 +322,27 @@ fn no_udp_checksum_is_zero() {
                 let seen = classify(&buffer[..len], Some(RUN), &PORTS);
                 assert_eq!(seen, Seen::Corrupted(Some(LANE)));
             }
+        }
+        assert_ne!(all_ones, 0, "{kind:?}");
+    }
+}
+
+/// Nor that of a tunnel, which varies with the flow and the length.
+#[test]
+fn no_outer_checksum_is_zero() {
+    for kind in kinds() {
+        if kind.tunnel != Tunnel::Summed {
+            continue;
+        }
+        let mut stream = kind.stream();
+        stream.size = Size::Range(len_of(&stream) as u16 + 4..=3_500);
+        let mut builder = crate::kinds::builder(&stream);
+        let mut buffer = body(Payload::Random, 1);
+        let mut all_ones = 0;
+        for _ in 0..300_000 {
+            let len = builder.write(&mut buffer, 0);
+            assert_ne!(buffer[40..42], [0, 0], "{kind:?}, {len} bytes");
+            all_ones += u32::from(buffer[40..42] == [0xff, 0xff]);
         }
         assert_ne!(all_ones, 0, "{kind:?}");
     }
