@@ -1,5 +1,5 @@
-//! AF_PACKET on real devices: what is sent arrives byte for byte and in order, what is lost is counted, and what cannot be
-//! sent is told.
+//! AF_PACKET on real devices: what is sent arrives byte for byte and in order, what is lost is counted, and what
+//! cannot be sent is told.
 
 mod support;
 

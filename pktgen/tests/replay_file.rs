@@ -1,5 +1,5 @@
-//! `tweed-pktgen replay` end to end: what arrives is the capture, byte for byte, in order, as tcpdump sees it; and a capture
-//! that cannot be sent whole is not sent at all.
+//! `tweed-pktgen replay` end to end: what arrives is the capture, byte for byte, in order, as tcpdump sees it; and a
+//! capture that cannot be sent whole is not sent at all.
 
 mod support;
 
@@ -116,8 +116,8 @@ fn it_arrives_byte_for_byte_and_in_order() {
     }
 }
 
-/// The gaps are the capture's: no frame leaves before its time, and the whole takes as long as it should. That it takes no longer is for
-/// the pacing tests: a busy machine may be late.
+/// The gaps are the capture's: no frame leaves before its time, and the whole takes as long as it should. That it
+/// takes no longer is for the pacing tests: a busy machine may be late.
 #[test]
 #[ignore = "needs root and network namespaces: make test runs it"]
 fn frames_keep_their_gaps() {

@@ -1,7 +1,7 @@
 //! What the machine says about an interface, asked by netlink from inside its namespace: /sys/class/net would show the
 //! interfaces of the namespace that it was mounted in, whichever a thread is in.
 //!
-//! Sources: linux include/uapi/linux/if_link.h; for the speed [`speed`]'s.
+//! Sources: linux include/uapi/linux/if_link.h; for the speed those of `speed`.
 
 pub(in crate::io) mod netlink;
 mod speed;
@@ -43,14 +43,14 @@ pub struct Link {
 /// Looks it up.
 ///
 /// # Errors
-/// [`Failure::Environment`](crate::error::Failure::Environment): no such interface or namespace, or it is down, or has no
-/// Ethernet frames.
+/// [`Failure::Environment`]: no such interface or namespace, or it is down, or
+/// has no Ethernet frames.
 pub fn find(interface: &Interface) -> Result<Link> {
     Ok(look(interface)?.0)
 }
 
-/// As [`find`], and insists that something is at the other end: a sender of whom the driver takes nothing looks just like
-/// one whose ring is full, for ever.
+/// As [`find`], and insists that something is at the other end: a sender of whom the driver takes nothing looks just
+/// like one whose ring is full, for ever.
 ///
 /// # Errors
 /// As [`find`]; no carrier.
@@ -87,8 +87,8 @@ pub fn addresses(interface: &Interface) -> Result<Vec<IpAddr>> {
     Ok(found)
 }
 
-/// The address of this end. `IFA_ADDRESS` is the peer's where there is a peer, and `IFA_LOCAL` is missing in IPv6 where there
-/// is none (linux include/uapi/linux/if_addr.h).
+/// The address of this end. `IFA_ADDRESS` is the peer's where there is a peer, and `IFA_LOCAL` is missing in IPv6
+/// where there is none (linux include/uapi/linux/if_addr.h).
 fn own(attributes: &[AddressAttribute]) -> Option<IpAddr> {
     let local = attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Local(address) => Some(*address),

@@ -1,9 +1,9 @@
-//! The Ethernet address of a next hop: a question to the routing table, then one to the neighbour table, which the kernel
-//! fills by ARP or neighbour discovery when it is told that somebody is about to use the entry.
+//! The Ethernet address of a next hop: a question to the routing table, then one to the neighbour table, which the
+//! kernel fills by ARP or neighbour discovery when it is told that somebody is about to use the entry.
 //!
-//! The kernel's routing for one interface is more obliging than ours: an IPv4 address that no route covers is taken to be on
-//! the link (linux net/ipv4/route.c, ip_route_output_key_hash_rcu). A generator that believed it would wait for an
-//! answer from nobody, so the route must be one of the table's.
+//! The kernel's routing for one interface is more obliging than ours: an IPv4 address that no route covers is taken
+//! to be on the link (linux net/ipv4/route.c, ip_route_output_key_hash_rcu). A generator that believed it would wait
+//! for an answer from nobody, so the route must be one of the table's.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -38,8 +38,9 @@ const BROADCAST: Mac = Mac([0xff; 6]);
 /// What an error ends with.
 const REMEDY: &str = "or give the Ethernet destination with --dst-mac";
 
-/// The address that a packet to `to` would get on `interface`: by the route there and the neighbour table, which is filled by
-/// asking if need be. Multicast and broadcast addresses have their own; an interface without ARP has but its own to offer.
+/// The address that a packet to `to` would get on `interface`: by the route there and the neighbour table, which is
+/// filled by asking if need be. Multicast and broadcast addresses have their own; an interface without ARP has but
+/// its own to offer.
 ///
 /// # Errors
 /// No route over that interface; nobody answers.
@@ -225,7 +226,8 @@ fn is_of(entry: &NeighbourMessage, hop: IpAddr) -> bool {
     })
 }
 
-/// The Ethernet address of an entry, if it may be used. That of a stale one may: the kernel uses it too while it asks again.
+/// The Ethernet address of an entry, if it may be used. That of a stale one may: the kernel uses it too while it asks
+/// again.
 fn mac(entry: &NeighbourMessage) -> Option<Mac> {
     use NeighbourState::{Delay, Noarp, Permanent, Probe, Reachable, Stale};
     if !matches!(
@@ -245,7 +247,8 @@ fn mac(entry: &NeighbourMessage) -> Option<Mac> {
         })
 }
 
-/// Has the kernel ask: `NTF_USE` does what sending a packet would do, without one (linux net/core/neighbour.c, neigh_add).
+/// Has the kernel ask: `NTF_USE` does what sending a packet would do, without one (linux net/core/neighbour.c,
+/// neigh_add).
 async fn provoke(handle: &Handle, interface: &Interface, index: u32, hop: IpAddr) -> Result<()> {
     (handle.neighbours().add(index, hop))
         .state(NeighbourState::None)

@@ -1,8 +1,8 @@
 //! Network namespaces by the names that iproute2 gives them: files under /run/netns that hold a namespace open.
 //!
-//! Only a thread moves, never the process: it is made for the purpose and ends with it, so nothing else of the program finds
-//! itself elsewhere. What a socket belongs to is decided when it is made, so sockets made inside stay inside whichever thread
-//! uses them later (network_namespaces(7), ip-netns(8)).
+//! Only a thread moves, never the process: it is made for the purpose and ends with it, so nothing else of the
+//! program finds itself elsewhere. What a socket belongs to is decided when it is made, so sockets made inside stay
+//! inside whichever thread uses them later (network_namespaces(7), ip-netns(8)).
 
 use std::fs::File;
 use std::io;
@@ -19,12 +19,12 @@ const DIRECTORY: &str = "/run/netns";
 /// Most names that an error lists.
 const LISTED: usize = 20;
 
-/// Runs `f` on a thread inside the namespace `netns` (a name under /run/netns); without one, right here. Sockets made inside
-/// stay there.
+/// Runs `f` on a thread inside the namespace `netns` (a name under /run/netns); without one, right here. Sockets made
+/// inside stay there.
 ///
 /// # Errors
-/// [`Failure::Usage`]: not a name (empty, or with a slash). [`Failure::Environment`]: no such namespace, with those that
-/// there are; or no permission.
+/// [`Failure::Usage`]: not a name (empty, or with a slash). [`Failure::Environment`]: no such namespace, with those
+/// that there are; or no permission.
 pub fn inside<T: Send>(netns: Option<&str>, f: impl FnOnce() -> T + Send) -> Result<T> {
     let Some(name) = netns else {
         return Ok(f());
@@ -60,8 +60,8 @@ fn explain(name: &str, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied => {
             format!("{error}; entering one takes root (CAP_SYS_ADMIN)")
         }
-        // setns(2): the file is not a namespace. `ip netns add` makes an empty file and mounts the namespace over it, and a
-        // machine that was set up again without its mounts shows just the file.
+        // setns(2): the file is not a namespace. `ip netns add` makes an empty file and mounts the namespace over it,
+        // and a machine that was set up again without its mounts shows just the file.
         io::ErrorKind::InvalidInput => format!(
             "{DIRECTORY}/{name} is not a network namespace: a leftover; remove it with `ip netns del {name}`"
         ),

@@ -1,10 +1,10 @@
-//! AF_PACKET sockets: any interface, a system call per burst (packet(7)). Here is what takes unsafe code: the address, the
-//! options that are AF_PACKET's own, and recvmmsg(2). [`tx`] and [`rx`] are made of these.
+//! AF_PACKET sockets: any interface, a system call per burst (packet(7)). Here is what takes unsafe code: the
+//! address, the options that are AF_PACKET's own, and recvmmsg(2). `tx` and `rx` are made of these.
 //!
 //! # Safety
 //! The kernel reads or writes memory by pointers that we give it, only during a call. Every pointer is made from a
-//! reference that lives across the call it is for, and every length is that of what the reference is to. Nothing is kept:
-//! when a call has returned the kernel knows no address of ours.
+//! reference that lives across the call it is for, and every length is that of what the reference is to. Nothing is
+//! kept: when a call has returned the kernel knows no address of ours.
 #![expect(
     unsafe_code,
     reason = "AF_PACKET's address, options and recvmmsg: no safe crate has them"
@@ -73,14 +73,14 @@ fn get(socket: BorrowedFd<'_>, option: libc::c_int) -> io::Result<[u32; 2]> {
     let mut len = size_of::<[u32; 2]>() as libc::socklen_t;
     let pointer = from_mut(&mut value).cast::<libc::c_void>();
     let fd = socket.as_raw_fd();
-    // SAFETY: the pointer is to `value`, of as many bytes as `len` says, both living here; the kernel writes at most that
-    // many, and any bytes are a value.
+    // SAFETY: the pointer is to `value`, of as many bytes as `len` says, both living here; the kernel writes at most
+    // that many, and any bytes are a value.
     ok(unsafe { libc::getsockopt(fd, libc::SOL_PACKET, option, pointer, &raw mut len) })?;
     Ok(value)
 }
 
-/// Receives the frames that are there: each into its part of `buffers` ([`FRAME_ROOM`] bytes), its length on the wire into
-/// `lens`. How many; `WouldBlock` for none. A frame that is longer than its part is cut, its length is not.
+/// Receives the frames that are there: each into its part of `buffers` ([`FRAME_ROOM`] bytes), its length on the wire
+/// into `lens`. How many; `WouldBlock` for none. A frame that is longer than its part is cut, its length is not.
 fn receive(
     socket: BorrowedFd<'_>,
     buffers: &mut [u8],
@@ -108,9 +108,9 @@ fn receive(
         headers.as_mut_ptr(),
         std::ptr::null_mut(),
     );
-    // SAFETY: `first` is the first of `count` headers, each with a pointer to a part of its own, which points to a buffer of
-    // its own of `iov_len` bytes. `headers` and `parts` live here and `buffers` is borrowed mutably until we return. No
-    // header has a place for an address or for control data, no time limit is given.
+    // SAFETY: `first` is the first of `count` headers, each with a pointer to a part of its own, which points to a
+    // buffer of its own of `iov_len` bytes. `headers` and `parts` live here and `buffers` is borrowed mutably until
+    // we return. No header has a place for an address or for control data, no time limit is given.
     let received = unsafe { libc::recvmmsg(fd, first, count, flags as _, forever) };
     let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
     for (len, header) in lens.iter_mut().zip(&headers).take(received) {

@@ -1,6 +1,6 @@
 //! `tweed-pktgen replay`: sends what a capture holds, in its order, with its gaps or at a rate.
 //!
-//! One worker, for the order is the point. The schedule is fixed in advance ([`timetable`]), as every sender's here: a
+//! One worker, for the order is the point. The schedule is fixed in advance (`timetable`), as every sender's here: a
 //! frame that is late shifts none of those after it.
 
 mod send;
@@ -132,7 +132,7 @@ pub fn run(plan: &ReplayPlan) -> Result<()> {
 fn worker(plan: &ReplayPlan) -> Result<Place> {
     if plan.side.io == TxIo::Live {
         return Err(Failure::Usage(
-            "--io xdp-live: its program makes frames of its own and cannot send a capture's; use --io xdp or --io packet"
+            "--io xdp-live: its program makes frames of its own and cannot send a capture's; --io xdp, --io packet"
                 .into(),
         ));
     }
@@ -156,8 +156,8 @@ fn open(plan: &ReplayPlan, place: Place) -> Result<TxQueue> {
     })
 }
 
-/// Whether the interface takes frames as long as the capture's: up to the MTU and an Ethernet header, with a VLAN tag or
-/// without.
+/// Whether the interface takes frames as long as the capture's: up to the MTU and an Ethernet header, with a VLAN tag
+/// or without.
 fn fits(capture: &Capture, link: &Link, file: &Path) -> Result<()> {
     const ETHERNET: usize = 14;
     for index in 0..capture.count() {
@@ -166,8 +166,8 @@ fn fits(capture: &Capture, link: &Link, file: &Path) -> Result<()> {
         let room = link.mtu as usize + ETHERNET + if tagged { 4 } else { 0 };
         if frame.len() > room {
             return Err(Failure::Environment(format!(
-                "{}: packet {} has {} bytes, and the interface's MTU of {} lets {room} pass; a larger MTU (`ip link set IF mtu \
-                 {}`), or a capture without such packets",
+                "{}: packet {} has {} bytes, and the interface's MTU of {} lets {room} pass; a larger MTU \
+                 (`ip link set IF mtu {}`), or a capture without such packets",
                 file.display(),
                 index + 1,
                 frame.len(),

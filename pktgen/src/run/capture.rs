@@ -1,9 +1,9 @@
 //! A capture file in memory: Ethernet frames with the times they were captured at.
 //!
-//! Invariant: every frame that is here can be sent as it is: it is complete, not shorter than an Ethernet header and not
-//! longer than a buffer; times start at 0 and never go back. A file with one frame of which that is not true is refused with the
-//! number of that frame, counted from 1 as Wireshark does: a replay that leaves out what it does not like is another
-//! traffic than the one that was captured.
+//! Invariant: every frame that is here can be sent as it is: it is complete, not shorter than an Ethernet header and
+//! not longer than a buffer; times start at 0 and never go back. A file with one frame of which that is not true is
+//! refused with the number of that frame, counted from 1 as Wireshark does: a replay that leaves out what it does not
+//! like is another traffic than the one that was captured.
 //!
 //! Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng; parsing by the crate pcap-file.
 
@@ -147,8 +147,8 @@ impl Capture {
         }
         if !(SHORTEST..=FRAME_ROOM).contains(&len) {
             return bad(format!(
-                "has {len} bytes; {SHORTEST} to {FRAME_ROOM} can be sent. Longer ones are segments not cut yet: capture \
-                 with offloads off (`ethtool -K IF gro off gso off tso off`)"
+                "has {len} bytes; {SHORTEST} to {FRAME_ROOM} can be sent. Longer ones are segments not cut yet: \
+                 capture with offloads off (`ethtool -K IF gro off gso off tso off`)"
             ));
         }
         if self.frames.is_empty() {

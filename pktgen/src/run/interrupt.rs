@@ -1,8 +1,8 @@
 //! Ctrl-C ends a run cleanly: workers see a flag and stop, and the report is made of what they did.
 //!
-//! A second Ctrl-C ends the process at once, as without us (exit code 130): whatever the clean end hangs on, a user gets out.
-//! The flag and the second chance are signal-hook's, which stays within what a signal handler may do (signal-safety(7)).
-//! Its test is in tests/replay_file.rs, on a process of its own: signals are the whole process's.
+//! A second Ctrl-C ends the process at once, as without us (exit code 130): whatever the clean end hangs on, a user
+//! gets out. The flag and the second chance are signal-hook's, which stays within what a signal handler may do
+//! (signal-safety(7)). Its test is in tests/replay_file.rs, on a process of its own: signals are the whole process's.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -17,8 +17,8 @@ pub fn stop_flag() -> Arc<AtomicBool> {
     FLAG.get_or_init(|| {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // The order matters: the first finds the flag still down when the first signal comes. Neither can fail: these
-            // two signals may be caught.
+            // The order matters: the first finds the flag still down when the first signal comes. Neither can fail:
+            // these two signals may be caught.
             let second =
                 flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&flag));
             let first = flag::register(signal, Arc::clone(&flag));

@@ -1,7 +1,7 @@
 //! A conversation with the kernel's rtnetlink, from inside an interface's namespace.
 //!
-//! rtnetlink is asynchronous, nothing else here is: a runtime of one thread is made for each conversation and ends with it.
-//! That costs some tens of microseconds, and happens a few times before a run.
+//! rtnetlink is asynchronous, nothing else here is: a runtime of one thread is made for each conversation and ends
+//! with it. That costs some tens of microseconds, and happens a few times before a run.
 
 use rtnetlink::Handle;
 

@@ -1,8 +1,8 @@
 //! The speed of a link, by ethtool's generic netlink (linux Documentation/networking/ethtool-netlink.rst, Linux 5.6).
 //!
-//! Two questions: which number has the family "ethtool", and what are the link modes of interface so-and-so. Written by
-//! hand, for the crate `ethtool` 0.3 would bring a second netlink-proto for it. Whatever goes wrong means that the speed
-//! is not known: many drivers do not know it either.
+//! Two questions: which number has the family "ethtool", and what are the link modes of interface so-and-so. Written
+//! by hand, for the crate `ethtool` 0.3 would bring a second netlink-proto for it. Whatever goes wrong means that the
+//! speed is not known: many drivers do not know it either.
 
 use rtnetlink::packet_core::{DefaultNla, Emitable, NLA_F_NESTED, NlaBuffer, NlasIterator};
 use rtnetlink::sys::protocols::NETLINK_GENERIC;

@@ -1,10 +1,11 @@
 //! The receiving side.
 //!
-//! It receives what the interface does, before the kernel's own protocols and without taking anything from them; not what the
-//! interface sends (PACKET_IGNORE_OUTGOING, Linux 4.20), and what is for other addresses only if somebody has set the
-//! interface promiscuous. A frame is given as it came, with two exceptions that the kernel makes before us: VLAN tags
-//! that the driver stripped are missing (`ethtool -K IF rx-vlan-offload off`), and segments that GRO merged come as one long
-//! frame (`ethtool -K IF gro off`). What is longer than [`FRAME_ROOM`] is given cut, so that no reader takes it for intact.
+//! It receives what the interface does, before the kernel's own protocols and without taking anything from them; not
+//! what the interface sends (PACKET_IGNORE_OUTGOING, Linux 4.20), and what is for other addresses only if somebody
+//! has set the interface promiscuous. A frame is given as it came, with two exceptions that the kernel makes before
+//! us: VLAN tags that the driver stripped are missing (`ethtool -K IF rx-vlan-offload off`), and segments that GRO
+//! merged come as one long frame (`ethtool -K IF gro off`). What is longer than [`FRAME_ROOM`] is given cut, so that
+//! no reader takes it for intact.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -19,8 +20,8 @@ use super::super::{BURST, FRAME_ROOM, Interface, Missed, Rx, link};
 use super::{ETH_P_ALL, bind, get, open, receive, set};
 use crate::error::{Failure, Result};
 
-/// Memory for frames that we have not fetched yet, bytes; the kernel counts some 800 for the smallest frame. At a million a
-/// second it bridges a tenth of a second without us.
+/// Memory for frames that we have not fetched yet, bytes; the kernel counts some 800 for the smallest frame. At a
+/// million a second it bridges a tenth of a second without us.
 const RECEIVE_BUFFER: usize = 64 << 20;
 
 /// Flows to receivers by their hash. A group does not ask its members whether to ignore what goes out (linux
@@ -39,7 +40,8 @@ pub struct PacketRx {
     name: String,
 }
 
-/// A receiver on `interface`; `fanout` spreads the flows over `(index, of)` receivers that open the same interface, in order.
+/// A receiver on `interface`; `fanout` spreads the flows over `(index, of)` receivers that open the same interface,
+/// in order.
 ///
 /// # Errors
 /// As [`open_tx`](super::open_tx), but it does without a carrier: the other end may come up later.
@@ -74,8 +76,8 @@ pub fn open_rx(interface: &Interface, fanout: Option<(u16, u16)>) -> Result<Pack
     Ok(rx)
 }
 
-/// Numbers of the fanout groups by interface: the first receiver has the kernel choose one that nobody has, the others of
-/// the same interface join it.
+/// Numbers of the fanout groups by interface: the first receiver has the kernel choose one that nobody has, the
+/// others of the same interface join it.
 static GROUPS: Mutex<Vec<(Interface, u32)>> = Mutex::new(Vec::new());
 
 impl PacketRx {

@@ -1,13 +1,15 @@
 //! The sending side.
 //!
-//! Invariant: a frame that was written is sent, in order. What the kernel would not take now waits in its buffer, and nothing
-//! is written before that is gone; so a sequence number is never spent on a frame that does not leave.
+//! Invariant: a frame that was written is sent, in order. What the kernel would not take now waits in its buffer, and
+//! nothing is written before that is gone; so a sequence number is never spent on a frame that does not leave.
 //!
-//! What the kernel promises: when the call returns, the driver has the frame or has dropped it, and a drop is told (ENOBUFS,
-//! upon which the frame is offered again). It is not told when the last bit has left, which is later by the length of the
-//! driver's own ring at most. So [`Tx::outstanding`] counts the frames that wait here, and those only. Queueing disciplines are
-//! passed by (PACKET_QDISC_BYPASS, Linux 3.14): a generator is not to be shaped, and without the detour a core sends more; a
-//! tcpdump on the sending interface does not see the frames then. The kernel picks the transmit queue by the CPU.
+//! What the kernel promises: when the call returns, the driver has the frame or has refused it, and that is told (ENOBUFS,
+//! upon which the frame is offered again). What a driver drops without telling is in the interface's tx_dropped alone.
+//! Nor is it told when the last bit has left, which is later by the length of the driver's own ring at most. So
+//! [`Tx::outstanding`] counts the frames that wait here, and those only.
+//! Queueing disciplines are passed by (PACKET_QDISC_BYPASS, Linux 3.14): a generator is not to be shaped (on veth,
+//! which has none, the rate is the same with and without); a tcpdump on the sending interface does not see the frames
+//! then. The kernel picks the transmit queue by the CPU.
 #![forbid(unsafe_code)]
 
 use std::io::{self, IoSlice};
@@ -138,8 +140,8 @@ impl PacketTx {
             Errno::MSGSIZE => {
                 let len = self.lens.get(self.waiting.start).copied().unwrap_or(0);
                 format!(
-                    "{name}: a frame of {len} bytes is too long for its MTU of {} (and 14 of Ethernet header): smaller frames, \
-                     or a larger MTU",
+                    "{name}: a frame of {len} bytes is too long for its MTU of {} (and 14 of Ethernet header): \
+                     smaller frames, or a larger MTU",
                     self.mtu
                 )
             }

@@ -169,7 +169,8 @@ mod tests {
     use crate::profile::{Mac, Rate};
     use crate::run::plan::Timing;
 
-    /// A queue that keeps what it gets, three at a time, and is full every other time. `stop_at` frames it sets the flag.
+    /// A queue that keeps what it gets, three at a time, and is full every other time. `stop_at` frames it sets the
+    /// flag.
     #[derive(Default)]
     struct Memory<'a> {
         frames: Vec<Vec<u8>>,

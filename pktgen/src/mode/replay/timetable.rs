@@ -1,8 +1,8 @@
 //! When each frame of a replay is wanted.
 //!
-//! Frame `i` counts through all loops. Times are computed from `i`, not from the frame before, so that errors do not add up.
-//! Between the last frame of one loop and the first of the next lies the mean gap of the capture, for it says nothing of
-//! that one.
+//! Frame `i` counts through all loops. Times are computed from `i`, not from the frame before, so that errors do not
+//! add up. Between the last frame of one loop and the first of the next lies the mean gap of the capture, for it says
+//! nothing of that one.
 
 use crate::error::Result;
 use crate::frame::FCS_LEN;

@@ -1,4 +1,5 @@
-//! The pcapng file: blocks, among them interfaces and packets. Each interface has a link type and a unit of time of its own.
+//! The pcapng file: blocks, among them interfaces and packets. Each interface has a link type and a unit of time of
+//! its own.
 
 use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionBlock;
 use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionOption::{
@@ -40,8 +41,8 @@ pub(super) fn read(
             }
             Block::SimplePacket(_) | Block::Packet(_) => {
                 return Err(format!(
-                    "packet {number} is in a block without a usable time (Simple or obsolete Packet Block); write it anew with \
-                     `editcap -F pcap IN OUT`"
+                    "packet {number} is in a block without a usable time (Simple or obsolete Packet Block); write it anew \
+                     with `editcap -F pcap IN OUT`"
                 ));
             }
             _ => continue,
