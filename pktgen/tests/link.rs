@@ -29,6 +29,14 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// A wire whose A knows no neighbour.
+fn strangers() -> Wire {
+    let wire = Wire::new();
+    wire.a.run("ip neigh flush dev a0 nud all").unwrap();
+    assert_eq!(wire.a.run("ip neigh").unwrap(), "");
+    wire
+}
+
 /// Fails unless it is the environment's fault and the text has all of `words`.
 #[track_caller]
 fn tells<T: std::fmt::Debug>(result: Result<T, Failure>, words: &[&str]) {
@@ -124,9 +132,8 @@ fn a_thread_is_inside_and_only_it() {
 #[test]
 #[ignore = "needs root and network namespaces: make test runs it"]
 fn a_neighbour_is_asked_for() {
-    let wire = Wire::new();
+    let wire = strangers();
     let a = interface(&wire.a, "a0");
-    assert_eq!(wire.a.run("ip neigh").unwrap(), "");
     assert_eq!(neighbour::find(&a, ip(B)).unwrap(), mac(B_MAC));
     // Once more, from the table: nobody is there to answer.
     wire.b.ip("addr flush dev b0").unwrap();
@@ -145,7 +152,7 @@ fn a_neighbour_is_asked_for() {
 #[test]
 #[ignore = "needs root and network namespaces: make test runs it"]
 fn a_gateway_answers_for_what_is_behind_it() {
-    let wire = Wire::new();
+    let wire = strangers();
     let a = interface(&wire.a, "a0");
     wire.a
         .ip(&format!(
