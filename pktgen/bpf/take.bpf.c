@@ -70,13 +70,6 @@ struct vlan {
 	__be16 protocol;
 };
 
-struct fragment {
-	__u8 protocol;
-	__u8 reserved;
-	__be16 offset;
-	__be32 identification;
-};
-
 struct icmp {
 	__u8 type;
 	__u8 code;
@@ -142,28 +135,25 @@ static __always_inline enum verdict judge_payload(const void *l4, const void *en
 
 static __always_inline enum verdict judge4(const struct iphdr *ip, const void *end, const void **inner)
 {
-	if ((const void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
+	if ((const void *)(ip + 1) > end)
 		return FOREIGN;
-	if (ip->id == bpf_htons(MARK) && is_transport(ip->protocol))
+	// Before anything else is believed: version, length or protocol may be what was damaged.
+	if (ip->id == bpf_htons(MARK))
 		return OURS;
-	if (ip->frag_off & bpf_htons(FRAGMENT_OFFSET))
+	if (ip->version != 4 || ip->ihl < 5 || ip->frag_off & bpf_htons(FRAGMENT_OFFSET))
 		return FOREIGN;
 	return judge_payload((const void *)ip + ip->ihl * 4, end, ip->protocol, inner);
 }
 
 static __always_inline enum verdict judge6(const struct ipv6hdr *ip, const void *end, const void **inner)
 {
-	if ((const void *)(ip + 1) > end || ip->version != 6)
+	if ((const void *)(ip + 1) > end)
 		return FOREIGN;
 	__be32 label = *(const __be32 *)ip & bpf_htonl(FLOW_LABEL);
-	if (label == bpf_htonl(MARK)) {
-		__u8 protocol = ip->nexthdr;
-		const struct fragment *fragment = (const void *)(ip + 1);
-		if (protocol == IPPROTO_FRAGMENT && (const void *)(fragment + 1) <= end)
-			protocol = fragment->protocol;
-		if (is_transport(protocol))
-			return OURS;
-	}
+	if (label == bpf_htonl(MARK))
+		return OURS;
+	if (ip->version != 6)
+		return FOREIGN;
 	return judge_payload(ip + 1, end, ip->nexthdr, inner);
 }
 

@@ -21,28 +21,39 @@ fn attempt(wire: &Wire, io: &str, pps: u32, count: u32) -> Result<(), String> {
     let report = pktgen(&flags).report();
     let times = capture.try_stop()?.times_ns();
     let (sent, wanted) = (report.sent.expect("what was sent"), f64::from(pps));
-    let pacing = sent.pacing.expect("how the schedule was kept");
 
     // What does not depend on the machine's leisure.
     assert_eq!(sent.frames, u64::from(count), "{flags}");
     assert_eq!(times.len(), count as usize, "{flags}: frames captured");
-    assert_eq!(pacing.wanted_pps, wanted);
-    assert!(
-        pacing.gap.count >= u64::from(count) - 1 && pacing.gap.p50 > 0,
-        "{flags}: no gaps: {:?}",
-        pacing.gap
-    );
-    assert_eq!(pacing.lag.count, u64::from(count), "{flags}: lags");
-    assert!(
-        (sent.pps / wanted - 1.0 - pacing.error).abs() < 1e-4,
-        "{flags}: {pacing:?}"
-    );
-
+    match sent.pacing {
+        // Departures of live frames are the kernel's, and nobody sees them.
+        None => assert_eq!(io, "xdp-live", "how the schedule was kept"),
+        Some(pacing) => {
+            assert_eq!(pacing.wanted_pps, wanted);
+            assert_eq!(pacing.lag.count, u64::from(count), "{flags}: lags");
+            assert_eq!(pacing.gap.count, u64::from(count) - 1, "{flags}: gaps");
+            assert!(
+                pacing.gap.p50 > 0 && pacing.gap.max >= pacing.gap.p99,
+                "{flags}: {:?}",
+                pacing.gap
+            );
+            assert!(
+                (sent.pps / wanted - 1.0 - pacing.error).abs() < 1e-4,
+                "{flags}: {}",
+                pacing.error
+            );
+            let (gap, deviation) = (pacing.gap, pacing.gap_stdev);
+            println!(
+                "gaps of {} to {} ns, median {}, deviation {deviation:.0} ns",
+                gap.min, gap.max, gap.p50
+            );
+        }
+    }
     let (first, last) = (times[0], times[times.len() - 1]);
     let captured = f64::from(count - 1) * 1e9 / (last - first) as f64;
     println!(
-        "--io {io}: {pps} pps wanted, {:.1} reported, {captured:.1} captured; gaps {} to {} ns, deviation {:.0} ns",
-        sent.pps, pacing.gap.min, pacing.gap.max, pacing.gap_stdev
+        "--io {io}: {pps} pps wanted, {:.1} reported, {captured:.1} captured",
+        sent.pps
     );
     for (whose, rate) in [("reported", sent.pps), ("captured", captured)] {
         if (rate / wanted - 1.0).abs() > WITHIN {
@@ -53,7 +64,7 @@ fn attempt(wire: &Wire, io: &str, pps: u32, count: u32) -> Result<(), String> {
 }
 
 fn keeps_its_pace(io: &str) {
-    let wire = Wire::new();
+    let wire = Wire::new().acquainted();
     wire.b.run("ethtool -K b0 gro on").unwrap();
     for (pps, count) in [(10_000, 20_000), (100_000, 150_000)] {
         let mut result = Ok(());

@@ -52,7 +52,7 @@ impl Path {
             Kind::Bridge => m
                 .ip(
                     "link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n\
-                     link set ma master br0\nlink set mb master br0\nlink set br0 up",
+                     link set dev ma master br0\nlink set dev mb master br0\nlink set dev br0 up",
                 )
                 .unwrap(),
             Kind::Router => {

@@ -45,6 +45,17 @@ impl Wire {
         Wire { a, b, files }
     }
 
+    /// The same with ends that know each other for good: no ARP in the counts.
+    pub fn acquainted(self) -> Self {
+        for (ns, device, address, mac) in [(&self.a, "a0", B, B_MAC), (&self.b, "b0", A, A_MAC)] {
+            ns.ip(&format!(
+                "neigh replace {address} lladdr {mac} dev {device} nud permanent"
+            ))
+            .unwrap();
+        }
+        self
+    }
+
     /// `a0@NAMESPACE`, as the program's flags take it.
     pub fn tx(&self) -> String {
         format!("a0@{}", self.a.name())
@@ -63,7 +74,7 @@ pub fn up(ns: &Namespace, device: &str, address: Option<&str>) {
         ns.ip(&format!("addr add {address}/24 dev {device}"))
             .unwrap();
     }
-    ns.ip(&format!("link set {device} up")).unwrap();
+    ns.ip(&format!("link set dev {device} up")).unwrap();
 }
 
 /// A counter of an interface, as `ip -s link` has it: `rx packets`, `tx packets`, `rx dropped`.

@@ -100,7 +100,8 @@ pub fn table() -> Vec<Packet> {
             "udp, magic later",
             plain(UDP, &udp(9, &[&other[..], &magic].concat())),
         ),
-        is_foreign("gre with our mark", marked(GRE, &other)),
+        // The protocol may be what was damaged.
+        is_ours("a protocol not ours, mark", marked(GRE, &other)),
         is_foreign("fragment, magic", fragment([0, 0], &magic)),
         is_foreign("vxlan at a port of no tunnel", tunnel(4790, &whole)),
         is_foreign("vxlan, foreign inside", tunnel(8472, &foreign(100))),
