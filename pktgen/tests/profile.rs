@@ -205,11 +205,11 @@ fn what_is_wrong_is_told_by_key_and_range() {
             "stream[0].vxlan.vni: 16777216; a whole number, 0 to 16777215",
         ),
         (
-            tunnel("vni = 1"),
+            tunnel("vni = 1\ndst = '10.0.0.1'"),
             "stream[0].vxlan.src: missing; the sending interface has no IPv4 address",
         ),
         (
-            tunnel("vni = 1\nsrc = '10.0.0.1'"),
+            tunnel("vni = 1"),
             "stream[0].vxlan.dst: missing; the IPv4 address of the VTEP",
         ),
         (

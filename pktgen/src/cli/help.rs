@@ -43,8 +43,8 @@ Examples:
 
 /// Of `rx`.
 pub const RX: &str = "\
-Counts what bears our signature, of the run that comes first, until Ctrl-C. Loss is known up to the highest
-sequence number seen: `report TX.json RX.json` joins both ends and knows the tail too.
+Counts what bears our signature, of the run that comes first, until Ctrl-C. Loss is known up to the
+highest sequence number seen: `report TX.json RX.json` joins both ends and knows the tail too.
 
 Examples:
   tweed-pktgen rx -i eth2
@@ -80,15 +80,16 @@ Examples:
 
 /// Of `ndr`.
 pub const NDR: &str = "\
-RFC 2544 section 26.1: sends at --rate first (max: as fast as the sender can), then halves the distance between
-what passed and what failed, and confirms the result. A profile's duration and count are not used.
+RFC 2544 section 26.1: sends at --rate first (max: as fast as the sender can), then halves the
+distance between what passed and what failed, and confirms the result. A profile's duration and
+count are not used.
 
 Examples:
   tweed-pktgen ndr --tx eth1 --rx eth2 --dst 198.19.0.1 --size 64
       the highest rate of smallest frames
-  tweed-pktgen ndr --tx eth1 --rx eth2 --dst 198.19.0.1 --loss 0% --trial 60s --confirm 60s --confirmations 1
+  tweed-pktgen ndr --tx eth1 --rx eth2 --dst 198.19.0.1 --loss 0% --trial 60s --confirm 60s
       as the RFC has it: no loss at all, in 60 s
-  tweed-pktgen ndr --tx eth0@pod-a --rx eth0@pod-b --dst 10.244.2.2 --loss 0.1% --resolution 3% --trial 1s
+  tweed-pktgen ndr --tx eth0@a --rx eth0@b --dst 10.244.2.2 --loss 0.1% --resolution 3% --trial 1s
       quick and coarse, for machines that do other things as well";
 
 /// Of `replay`.

@@ -130,14 +130,16 @@ impl Raw {
     /// and [`Raw::profile`] says so.
     pub fn fill_sources(&mut self, own: &[IpAddr]) {
         for stream in &mut self.stream {
+            let in_tunnel = stream.vxlan.is_some();
             let (source, destination) = match &mut stream.vxlan {
-                Some(vxlan) => (&mut vxlan.src, &vxlan.dst),
-                None => (&mut stream.src, &stream.dst),
+                Some(vxlan) => (&mut vxlan.src, None),
+                None => (&mut stream.src, stream.dst.as_ref()),
             };
-            let destination = destination.as_ref().map(|dst| addresses(&dst.to_string()));
+            let destination = destination.and_then(|dst| addresses(&dst.to_string()).ok());
             let fits = |own: &&IpAddr| match (&destination, own) {
-                (Some(Ok(Addresses::V4(_))), IpAddr::V4(_)) => true,
-                (Some(Ok(Addresses::V6(dst))), IpAddr::V6(own)) => {
+                (None, IpAddr::V4(_)) => in_tunnel,
+                (Some(Addresses::V4(_)), IpAddr::V4(_)) => true,
+                (Some(Addresses::V6(dst)), IpAddr::V6(own)) => {
                     own.is_unicast_link_local() == dst.start().is_unicast_link_local()
                 }
                 _ => false,

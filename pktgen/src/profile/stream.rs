@@ -131,25 +131,23 @@ fn vxlan(at: At, raw: &RawVxlan) -> Result<Vxlan, ProfileError> {
         word(text, &FALSE_TRUE)
     })?;
     let missing = |name, what: &str| at.error(name, format!("missing; {what}"));
+    // What only the user can know is missed before what the interface could have given.
+    let vni = vni.ok_or_else(|| {
+        let what = "the tunnel's network identifier, 0 to 16777215";
+        missing("vxlan.vni", what)
+    })?;
+    let dst = dst.ok_or_else(|| {
+        let what = "the IPv4 address of the VTEP that decapsulates";
+        missing("vxlan.dst", what)
+    })?;
+    let src = src.ok_or_else(|| {
+        let what = "the sending interface has no IPv4 address that could stand for it";
+        missing("vxlan.src", what)
+    })?;
     Ok(Vxlan {
-        vni: vni.ok_or_else(|| {
-            missing(
-                "vxlan.vni",
-                "the tunnel's network identifier, 0 to 16777215",
-            )
-        })?,
-        src: src.ok_or_else(|| {
-            missing(
-                "vxlan.src",
-                "the sending interface has no IPv4 address that could stand for it",
-            )
-        })?,
-        dst: dst.ok_or_else(|| {
-            missing(
-                "vxlan.dst",
-                "the IPv4 address of the VTEP that decapsulates",
-            )
-        })?,
+        vni,
+        src,
+        dst,
         port: port.unwrap_or(VXLAN_PORT),
         inner_src_mac: inner_src_mac.unwrap_or(INNER[0]),
         inner_dst_mac: inner_dst_mac.unwrap_or(INNER[1]),
