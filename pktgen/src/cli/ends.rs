@@ -21,7 +21,7 @@ pub fn interface(typed: Interface, netns: Option<&str>) -> Interface {
 }
 
 impl OneEnd {
-    /// See [`interface`].
+    /// The interface, in the namespace that `--netns` names if it names none itself.
     pub fn interface(self) -> Interface {
         interface(self.interface, self.netns.as_deref())
     }
@@ -90,7 +90,7 @@ impl<T: clap::ValueEnum + Copy + Into<SendIo> + Send + Sync + 'static> OneIo<T> 
     /// The workers of the only end.
     ///
     /// # Errors
-    /// As [`Workers::places`].
+    /// Lists that do not fit the number, a queue twice, queues where there are none.
     pub fn places(&self) -> Result<Vec<Place>> {
         let workers = Workers {
             prefix: "--",
