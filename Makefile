@@ -6,9 +6,9 @@ SHELL := /bin/bash
 # Compilers for the XDP programs and etcd's protocol; the daemons, tools and captures that the lab works with.
 PACKAGES := clang llvm libbpf-dev libxdp-dev libelf-dev zlib1g-dev linux-libc-dev libc6-dev gcc m4 pkg-config \
 	protobuf-compiler etcd-server etcd-client iproute2 ethtool iputils-ping iperf3 tcpdump tshark nftables openssl \
-	procps util-linux
+	procps util-linux curl prometheus chromium fonts-dejavu-core
 
-.PHONY: build release demo pktgen-demo test deps fmt clippy doc unit loom fuzz fuzzers namespaces bench bench-veth deny clean help
+.PHONY: build release demo pktgen-demo test deps fmt clippy doc unit loom fuzz fuzzers namespaces bench bench-veth bench-pktgen deny clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -64,12 +64,13 @@ fuzz: ## Twelve million hostile frames, and what the fuzzers ever reached; `unit
 	cargo test -p tweed-dataplane --test mangled --test replay
 	cargo test -p tweed-contract --test replay
 	cargo test -p tweed-control --test hostile
+	cargo test -p tweed-pktgen --test replay
 
 # Needs a nightly compiler. A UMEM is never unmapped, so leaks are not looked for. New inputs go to target/fuzz; what fails, to
 # fuzz/artifacts: give it a name in fuzz/corpus and fix it.
 fuzzers: ## libFuzzer for a minute on each target (FUZZ_SECONDS)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
-	for target in turn encap decap tables lease config; do \
+	for target in turn encap decap tables lease config pktgen; do \
 		mkdir -p target/fuzz/$$target; \
 		ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- \
 			-max_total_time=$${FUZZ_SECONDS:-60} -max_len=4096 || exit 1; \
@@ -85,6 +86,9 @@ bench: ## Nanoseconds and cycles per packet, over memory rings
 
 bench-veth: release ## Packets per second over veth, beside a bare AF_XDP forwarder and the kernel (root)
 	target/release/tweed-perf bench veth
+
+bench-pktgen: release ## tweed-pktgen's senders beside a bare AF_XDP sender in C (root)
+	cargo bench -p tweed-pktgen --bench tx_rate
 
 deny: ## Licences, sources and duplicates of dependencies
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
