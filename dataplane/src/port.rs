@@ -66,6 +66,12 @@ impl Port {
         self.staged.push(frame)
     }
 
+    /// The staged frames that the transmit ring has room for, in order.
+    pub fn leaving(&self) -> impl Iterator<Item = &Frame> {
+        let room = self.xsk.as_ref().map_or(0, Xsk::tx_room);
+        self.staged.iter().take(room)
+    }
+
     /// Gives the staged frames to the transmit ring. What does not fit stays behind, for the caller to count and free.
     #[inline(always)]
     pub fn submit(&mut self) -> &mut Burst {

@@ -11,6 +11,8 @@ use crate::decap::decap;
 use crate::encap::{IpIds, encap};
 use crate::icmp;
 use crate::port::{ORIGINATED, Port};
+use crate::sample::Sampler;
+use crate::trace::Losses;
 use crate::verdict::Tx;
 use crate::xsk::{Burst, Frame, Pool};
 
@@ -22,17 +24,25 @@ pub struct Turn<'a> {
     pub stats: &'a mut WorkerStats,
     pub ids: &'a mut IpIds,
     pub answerer: &'a mut Answerer,
+    pub sampler: &'a mut Sampler,
+    pub losses: &'a mut Losses,
+    /// TSC at the start of the turn.
+    pub now: u64,
 }
 
 impl Turn<'_> {
-    /// Receives a burst from port `from` and gives each frame its verdict. Gives the number of frames received.
+    /// Receives a burst from port `from`; gives the number of frames.
     #[inline(always)]
-    pub fn burst(&mut self, from: u8, burst: &mut Burst) -> usize {
-        let Some(port) = self.ports.get_mut(usize::from(from)) else {
-            return 0;
-        };
-        let received = port.receive(burst);
-        let underlay = port.kind == Some(PortKind::Underlay);
+    pub fn receive(&mut self, from: u8, burst: &mut Burst) -> usize {
+        let port = self.ports.get_mut(usize::from(from));
+        port.map_or(0, |port| port.receive(burst))
+    }
+
+    /// Gives each frame of a burst that came in by port `from` its verdict.
+    #[inline(always)]
+    pub fn judge(&mut self, from: u8, burst: &mut Burst) {
+        let port = self.ports.get(usize::from(from));
+        let underlay = port.is_some_and(|port| port.kind == Some(PortKind::Underlay));
         for mut frame in burst.drain() {
             let verdict = if underlay {
                 decap(&mut frame, self.fib)
@@ -44,10 +54,9 @@ impl Turn<'_> {
                     self.count_peer(underlay, tx);
                     self.forward(from, tx.port, frame);
                 }
-                Err(reason) => self.lose(from, underlay, frame, reason),
+                Err(reason) => self.lose(from, None, underlay, frame, reason),
             }
         }
-        received
     }
 
     /// Gives the staged frames of every open port to its ring.
@@ -80,7 +89,7 @@ impl Turn<'_> {
         };
         match staged {
             Ok(()) => self.count(from, PortCounter::Forwarded),
-            Err(frame) => self.lose(from, false, frame, DropReason::PortDown),
+            Err(frame) => self.lose(from, Some(to), false, frame, DropReason::PortDown),
         }
     }
 
@@ -91,9 +100,12 @@ impl Turn<'_> {
         }
     }
 
-    /// Counts a loss, and frees the frame or answers with it.
-    #[inline(always)]
-    fn lose(&mut self, from: u8, underlay: bool, frame: Frame, reason: DropReason) {
+    /// Counts a loss, records it, and frees the frame or answers with it. `to`: where it was to leave by, when that was decided.
+    ///
+    /// Not inlined: the loop over a burst would hold it twice.
+    #[inline(never)]
+    fn lose(&mut self, from: u8, to: Option<u8>, underlay: bool, frame: Frame, reason: DropReason) {
+        self.trace_loss(from, to, &frame, reason);
         if let Some(port) = self.ports.get_mut(usize::from(from)) {
             port.counters.drop(reason);
         }
@@ -143,6 +155,7 @@ impl Turn<'_> {
             if frame.port() == ORIGINATED {
                 self.uncount(number, PortCounter::Originated);
             } else {
+                self.trace_loss(frame.port(), Some(number), &frame, DropReason::TxFull);
                 self.uncount(frame.port(), PortCounter::Forwarded);
                 if let Some(source) = self.ports.get_mut(usize::from(frame.port())) {
                     source.counters.drop(DropReason::TxFull);

@@ -5,6 +5,7 @@
 //! the pool, pool to the fill rings; quiesce.
 //!
 //! Five nevers in a turn: allocate, lock, log, read the clock per packet, make a system call that no ring asked for.
+//! One burst in a thousand is timed, and a frame of one in 64 recorded (`sample`, `trace`).
 //! Conservation: between two turns, pool + rings = chunks of the UMEM.
 
 use contract::stats::{WorkerCounter, WorkerCounters, WorkerStats, monotonic_ns};
@@ -14,6 +15,8 @@ use crate::answer::Answerer;
 use crate::clock::tsc;
 use crate::encap::IpIds;
 use crate::port::Port;
+use crate::sample::{Look, Sampler};
+use crate::trace::Losses;
 use crate::turn::Turn;
 use crate::xsk::{Burst, Frame, Pool, Xsk};
 
@@ -35,6 +38,8 @@ pub struct Worker {
     counters: WorkerCounters,
     ids: IpIds,
     answerer: Answerer,
+    sampler: Sampler,
+    losses: Losses,
     last_tsc: u64,
     uncommitted: bool,
 }
@@ -44,6 +49,7 @@ impl Worker {
     pub fn new(pool: Pool, stats: WorkerStats, ids: IpIds, answerer: Answerer) -> Self {
         let mut counters = WorkerCounters::default();
         counters.set(WorkerCounter::Frames, pool.len() as u64);
+        let sampler = Sampler::new(stats.tsc_hz());
         Worker {
             pool,
             ports: Box::new(std::array::from_fn(|_| Port::default())),
@@ -54,6 +60,8 @@ impl Worker {
             counters,
             ids,
             answerer,
+            sampler,
+            losses: Losses::default(),
             last_tsc: tsc(),
             uncommitted: true,
         }
@@ -108,10 +116,26 @@ impl Worker {
                 stats: &mut self.stats,
                 ids: &mut self.ids,
                 answerer: &mut self.answerer,
+                sampler: &mut self.sampler,
+                losses: &mut self.losses,
+                now: self.last_tsc,
             };
             for from in &self.open {
-                received += turn.burst(*from, &mut self.burst);
+                let frames = turn.receive(*from, &mut self.burst);
+                if frames == 0 {
+                    continue;
+                }
+                received += frames;
+                let look = turn.sampler.look(self.last_tsc);
+                let taken = if look == Look::Time { tsc() } else { 0 };
+                turn.judge(*from, &mut self.burst);
+                if look == Look::Record {
+                    turn.trace_staged(&self.open);
+                }
                 turn.submit(&self.open);
+                if look == Look::Time {
+                    turn.stats.residence(tsc().wrapping_sub(taken));
+                }
             }
         }
         for number in &self.open {
@@ -129,6 +153,7 @@ impl Worker {
         let now = tsc();
         let cycles = now.wrapping_sub(self.last_tsc);
         self.last_tsc = now;
+        self.sampler.rested(received == 0);
         self.counters.add(WorkerCounter::Turns, 1);
         if received > 0 {
             self.counters.add(WorkerCounter::BusyTurns, 1);
@@ -157,6 +182,10 @@ impl Worker {
         let in_rings = self.frames_accounted() - self.pool.len();
         self.counters
             .set(WorkerCounter::HeartbeatNs, monotonic_ns());
+        self.counters.set(WorkerCounter::HeartbeatTsc, tsc());
+        self.counters
+            .set(WorkerCounter::TraceSkipped, self.losses.skipped);
+        self.losses.refill();
         self.counters
             .set(WorkerCounter::FramesFree, self.pool.len() as u64);
         self.counters

@@ -2,7 +2,7 @@
 
 mod support;
 
-use contract::stats::DropReason;
+use contract::stats::{DropReason, TRACE_BYTES, TraceRecord, TraceVerdict};
 use contract::wire::Sum;
 use support::mend::{mend, mend_ip};
 use support::{OWN_VTEP, POD, Rig, UNDERLAY, UPLINK, golden_tables, kernel_frames};
@@ -34,6 +34,19 @@ fn refused(port: u8, frame: &[u8], reason: DropReason) {
         sent.iter().all(|(_, bytes)| bytes.len() <= 64 + 576),
         "{sent:?}"
     );
+    let [loss] = losses(&rig).try_into().unwrap();
+    assert_eq!(loss.meta.verdict, TraceVerdict::Dropped(reason));
+    assert_eq!((loss.meta.port_in, loss.meta.port_out), (Some(port), None));
+    // As it came, whatever an ICMP error made of it afterwards.
+    assert_eq!(usize::from(loss.meta.len), frame.len());
+    assert_eq!(loss.bytes(), &frame[..frame.len().min(TRACE_BYTES)]);
+}
+
+/// The losses in the trace.
+fn losses(rig: &Rig) -> Vec<TraceRecord> {
+    let mut records = rig.trace();
+    records.retain(|record| record.meta.verdict != TraceVerdict::Forwarded);
+    records
 }
 
 #[track_caller]

@@ -84,6 +84,10 @@ counters! { WorkerCounter of 24: "What a worker counts for itself.",
     Queue = "queue",
     /// 1 when its UMEM lies in huge pages.
     Hugepages = "hugepages",
+    /// TSC at the last commit: with `heartbeat_ns`, how the times of traced frames are told.
+    HeartbeatTsc = "heartbeat_tsc",
+    /// Dropped frames that were not traced: more of one reason than the budget between two commits.
+    TraceSkipped = "trace_skipped",
 }
 
 /// Private counters of one port of one worker.

@@ -6,7 +6,9 @@
 //!   ports      64 x SeqBlock: PortStatus                                         (main thread)
 //!   workers    32 x { SeqBlock: WorkerCounters                                   (that worker)
 //!                     64 x SeqBlock: PortCounters
-//!                     65,536 x 4 words: PeerCounters }
+//!                     65,536 x 4 words: PeerCounters
+//!                     592 words: residence times                                residence.rs
+//!                     1,024 x 256 bytes: sampled frames }                       trace.rs
 //! ```
 //!
 //! Every field is an atomic word, so a shared reference to the whole is sound whatever another process stores, and every
@@ -17,10 +19,12 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use super::counters::{PortCounter, WorkerCounter};
 use super::drop::DROP_SLOTS;
 use super::port::PORT_STATUS_WORDS;
+use super::residence::CycleHistogram;
+use super::trace::TraceRing;
 use crate::tables::{MAX_ADJACENCIES, MAX_PORTS};
 
 /// Version of this layout. A reader that meets another refuses. Changing any size, offset or counter order bumps it.
-pub const ABI: u64 = 2;
+pub const ABI: u64 = 3;
 /// Workers that the segment has room for.
 pub const MAX_WORKERS: usize = 32;
 /// First word of the file: "tweedsta" in ASCII.
@@ -56,6 +60,8 @@ pub(super) struct WorkerBlock {
     pub counters: SeqBlock<{ WorkerCounter::SLOTS }>,
     pub ports: [SeqBlock<PORT_WORDS>; MAX_PORTS],
     pub peers: [[AtomicU64; 4]; MAX_ADJACENCIES],
+    pub residence: CycleHistogram,
+    pub trace: TraceRing,
 }
 
 /// Bytes that an engine of so many workers writes.
@@ -114,7 +120,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    /// Sizes and offsets of ABI 2. When this fails, the layout changed: bump `ABI`, then write the new numbers here.
+    /// Sizes and offsets of ABI 3. When this fails, the layout changed: bump `ABI`, then write the new numbers here.
     #[test]
     fn the_layout_is_that_of_its_abi_number() {
         let layout = [
@@ -123,6 +129,8 @@ mod tests {
             size_of::<SeqBlock<PORT_STATUS_WORDS>>(),
             offset_of!(WorkerBlock, ports),
             offset_of!(WorkerBlock, peers),
+            offset_of!(WorkerBlock, residence),
+            offset_of!(WorkerBlock, trace),
             size_of::<WorkerBlock>(),
             offset_of!(Header, workers),
             PortCounter::ALL.len(),
@@ -131,7 +139,12 @@ mod tests {
         ];
         assert_eq!(
             (ABI, layout),
-            (2, [4096, 28672, 384, 256, 37120, 2138112, 56, 10, 14, 24])
+            (
+                3,
+                [
+                    4096, 28672, 384, 256, 37120, 2134272, 2139136, 2404352, 56, 10, 16, 24
+                ]
+            )
         );
     }
 

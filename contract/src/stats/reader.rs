@@ -10,7 +10,9 @@ use super::counters::{PeerCounters, PortCounter, PortCounters, WorkerCounter, Wo
 use super::drop::DROP_SLOTS;
 use super::layout::{MAX_WORKERS, WorkerBlock};
 use super::port::{PortState, PortStatus};
+use super::residence::Residence;
 use super::segment::{Mapping, StatsError};
+use super::trace::{TraceCursor, TraceRecord};
 use crate::tables::MAX_ADJACENCIES;
 
 /// A stats file, mapped read-only.
@@ -48,6 +50,8 @@ pub struct WorkerSnapshot {
     pub counters: WorkerCounters,
     /// Counters by port index; ports that never counted are left out.
     pub ports: Vec<(usize, PortCounters)>,
+    /// How long its sampled bursts were held.
+    pub residence: Residence,
 }
 
 impl StatsReader {
@@ -79,6 +83,7 @@ impl StatsReader {
         let segment = self.mapping.segment();
         let header = &segment.header;
         let load = |word: &std::sync::atomic::AtomicU64| word.load(Ordering::Relaxed);
+        let tsc_hz = load(&header.tsc_hz);
         let taken_ns = monotonic_ns();
         let status = |(index, block): (usize, &super::layout::SeqBlock<_>)| {
             let status = PortStatus::from_words(&block.read()?);
@@ -89,7 +94,7 @@ impl StatsReader {
             pid: load(&header.pid) as u32,
             started_ns: load(&header.started_ns),
             silent_ns: taken_ns.saturating_sub(load(&header.heartbeat_ns)),
-            tsc_hz: load(&header.tsc_hz),
+            tsc_hz,
             ports: segment
                 .ports
                 .iter()
@@ -98,7 +103,7 @@ impl StatsReader {
                 .collect(),
             workers: self
                 .live_workers()
-                .filter_map(|(index, block)| worker(index, block))
+                .filter_map(|(index, block)| worker(index, block, tsc_hz))
                 .collect(),
         }
     }
@@ -119,6 +124,25 @@ impl StatsReader {
         sum
     }
 
+    /// A place in the trace of each worker, by index: before what comes next, or before the oldest record that is there.
+    pub fn trace_cursors(&self, oldest: bool) -> Vec<TraceCursor> {
+        self.live_workers()
+            .map(|(_, worker)| worker.trace.cursor(oldest))
+            .collect()
+    }
+
+    /// Hands over what a worker recorded since the last time, in order; gives the number of records that were overwritten
+    /// before they were read. A worker that there is not has recorded nothing.
+    pub fn trace(
+        &self,
+        worker: usize,
+        cursor: &mut TraceCursor,
+        each: impl FnMut(TraceRecord),
+    ) -> u64 {
+        let block = self.live_workers().nth(worker);
+        block.map_or(0, |(_, block)| block.trace.follow(cursor, each))
+    }
+
     fn live_workers(&self) -> impl Iterator<Item = (usize, &WorkerBlock)> {
         let segment = self.mapping.segment();
         let count = segment
@@ -131,6 +155,15 @@ impl StatsReader {
 }
 
 impl Snapshot {
+    /// Residence times, all workers together.
+    pub fn residence(&self) -> Residence {
+        let mut sum = Residence::new(self.tsc_hz);
+        self.workers
+            .iter()
+            .for_each(|worker| sum.merge(&worker.residence));
+        sum
+    }
+
     /// Counters of a port, all workers together.
     pub fn port(&self, index: usize) -> PortCounters {
         let mut sum = PortCounters::default();
@@ -143,7 +176,7 @@ impl Snapshot {
     }
 }
 
-fn worker(index: usize, block: &WorkerBlock) -> Option<WorkerSnapshot> {
+fn worker(index: usize, block: &WorkerBlock, tsc_hz: u64) -> Option<WorkerSnapshot> {
     let counters = WorkerCounters {
         counts: block.counters.read()?,
     };
@@ -165,6 +198,7 @@ fn worker(index: usize, block: &WorkerBlock) -> Option<WorkerSnapshot> {
         index,
         counters,
         ports,
+        residence: block.residence.read(tsc_hz),
     })
 }
 

@@ -31,7 +31,7 @@ pub enum StatsError {
     /// The file cannot be made.
     #[error(
         "cannot create the stats segment {path}: {source}; run_dir must be a directory on a tmpfs that we may write and that \
-         has 2 MiB for each worker"
+         has 2.5 MiB for each worker"
     )]
     Create {
         /// The file.

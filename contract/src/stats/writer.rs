@@ -13,6 +13,7 @@ use super::counters::{PortCounters, WorkerCounters};
 use super::layout::{ABI, MAGIC, MAX_WORKERS, Segment, used};
 use super::port::PortStatus;
 use super::segment::{Mapping, StatsError};
+use super::trace::TraceMeta;
 
 /// What the main thread writes: ports and its own heartbeat.
 pub struct EngineStats {
@@ -82,6 +83,7 @@ impl EngineStats {
         WorkerStats {
             mapping: self.mapping.clone(),
             index,
+            traced: 0,
         }
     }
 
@@ -106,6 +108,8 @@ impl EngineStats {
 pub struct WorkerStats {
     mapping: Arc<Mapping>,
     index: usize,
+    /// Records in the trace so far.
+    traced: u64,
 }
 
 impl WorkerStats {
@@ -141,6 +145,29 @@ impl WorkerStats {
             &self.mapping.segment().workers[self.index].peers[usize::from(adjacency)];
         bump(packets, 1);
         bump(total, bytes);
+    }
+}
+
+impl WorkerStats {
+    /// Cycles per second of the counter that `residence` and `trace` take their times from.
+    pub fn tsc_hz(&self) -> u64 {
+        self.mapping.segment().header.tsc_hz.load(Ordering::Relaxed)
+    }
+
+    /// Counts a burst that was held for so many cycles: one store.
+    #[inline]
+    pub fn residence(&mut self, cycles: u64) {
+        self.mapping.segment().workers[self.index]
+            .residence
+            .record(cycles);
+    }
+
+    /// Records a frame in the trace, its first [`TRACE_BYTES`](super::TRACE_BYTES) bytes: some four cache lines.
+    pub fn trace(&mut self, meta: &TraceMeta, frame: &[u8]) {
+        self.mapping.segment().workers[self.index]
+            .trace
+            .write(self.traced, meta, frame);
+        self.traced = self.traced.wrapping_add(1);
     }
 }
 

@@ -76,6 +76,11 @@ impl Burst {
         self.frames.iter_mut().take(self.len).flatten()
     }
 
+    /// The frames, first to last, to be looked at.
+    pub fn iter(&self) -> impl Iterator<Item = &Frame> {
+        self.frames.iter().take(self.len).flatten()
+    }
+
     /// Takes all frames out, first to last. What the caller does not take from the iterator is a lost chunk.
     #[inline(always)]
     pub fn drain(&mut self) -> impl Iterator<Item = Frame> {

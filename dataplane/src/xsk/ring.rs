@@ -65,6 +65,11 @@ impl<T: Copy> Producer<T> {
         self.next.wrapping_sub(self.ring.consumer().load(Acquire))
     }
 
+    /// Entries that a reservation would get, at least: only the other side makes it more.
+    pub(super) fn room(&self) -> u32 {
+        self.ring.size().saturating_sub(self.outstanding())
+    }
+
     /// Whether the kernel sleeps until it is told of new entries.
     #[inline(always)]
     pub(super) fn needs_wakeup(&self) -> bool {

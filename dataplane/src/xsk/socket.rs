@@ -248,6 +248,11 @@ impl Xsk {
         self.tx.outstanding() as usize
     }
 
+    /// Frames that [`transmit`](Self::transmit) would take now, at least.
+    pub fn tx_room(&self) -> usize {
+        self.tx.room() as usize
+    }
+
     /// Descriptors from the kernel that named nothing we had lent it. Not zero means a broken driver, or broken memory.
     pub fn refused(&self) -> u64 {
         self.refused

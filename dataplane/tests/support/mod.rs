@@ -11,7 +11,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use contract::config::Hugepages;
-use contract::stats::{DropReason, EngineStats, PortCounter, PortCounters, StatsReader};
+use contract::stats::{
+    DropReason, EngineStats, PortCounter, PortCounters, StatsReader, TraceRecord,
+};
 use contract::tables::{Publisher, Tables, TablesReader};
 use dataplane::xsk::{DEFAULT_HEADROOM, KernelSide, Umem, Xsk};
 use dataplane::{Answerer, Budget, IpIds, Worker};
@@ -128,6 +130,17 @@ impl Rig {
             .iter()
             .map(|reason| (reason.name(), counters.drops[*reason as usize]));
         all.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// What the trace ring holds, oldest first.
+    pub fn trace(&self) -> Vec<TraceRecord> {
+        let mut records = Vec::new();
+        let mut cursor = self.reader.trace_cursors(true)[0];
+        let missed = self
+            .reader
+            .trace(0, &mut cursor, |record| records.push(record));
+        assert_eq!(missed, 0, "nobody writes meanwhile");
+        records
     }
 
     /// The tables segment, for those who mangle it.

@@ -1,0 +1,176 @@
+//! Frames for the trace ring: each loss, within a budget, and one frame of a sampled burst.
+//!
+//! Nothing here is on the way of a frame that is forwarded: a sampled one is picked from those that are staged, just before
+//! they are submitted, and its peer is looked up again. docs/counters.md says what it costs.
+
+use contract::stats::{DropReason, TraceMeta, TraceVerdict};
+use contract::tables::PortKind;
+use contract::wire::{Ethernet, Ipv4, Rewrite4};
+use zerocopy::FromBytes;
+
+use crate::port::ORIGINATED;
+use crate::turn::Turn;
+use crate::xsk::Frame;
+
+/// Losses of one reason that are recorded between two commits of the counters, that is in 32 busy turns, or up to 4,096
+/// frames; by reason, so that a flood of one does not hide the others. A record costs some 100 cycles there.
+const LOSSES: u8 = 4;
+
+/// What may still be recorded until the next commit.
+pub struct Losses {
+    left: [u8; DropReason::ALL.len()],
+    /// Losses over the budget, since the start.
+    pub skipped: u64,
+}
+
+impl Default for Losses {
+    fn default() -> Self {
+        Losses {
+            left: [LOSSES; DropReason::ALL.len()],
+            skipped: 0,
+        }
+    }
+}
+
+impl Losses {
+    /// The counters were committed: a new budget.
+    pub fn refill(&mut self) {
+        self.left = [LOSSES; DropReason::ALL.len()];
+    }
+
+    #[inline(always)]
+    fn take(&mut self, reason: DropReason) -> bool {
+        match self.left.get_mut(reason as usize) {
+            Some(left @ 1..) => *left -= 1,
+            _ => {
+                self.skipped += 1;
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Turn<'_> {
+    /// Records a frame that is lost, if the budget allows. `to`: where it was to leave by, if it got as far as that; then it
+    /// is recorded as it would have left, else as it came.
+    #[inline(always)]
+    pub fn trace_loss(&mut self, from: u8, to: Option<u8>, frame: &Frame, reason: DropReason) {
+        if self.losses.take(reason) {
+            self.record(from, to, frame.bytes(), TraceVerdict::Dropped(reason));
+        }
+    }
+
+    /// Records one of the frames that are staged at the `open` ports and fit into their transmit rings.
+    #[cold]
+    #[inline(never)]
+    pub fn trace_staged(&mut self, open: &[u8]) {
+        let leaving = |turn: &Self, to: &u8| {
+            let port = turn.ports.get(usize::from(*to));
+            port.map_or(0, |port| port.leaving().count())
+        };
+        let all = open.iter().map(|to| leaving(self, to)).sum();
+        let mut nth = self.sampler.below(all);
+        for to in open {
+            let here = leaving(self, to);
+            if nth < here {
+                let port = self.ports.get(usize::from(*to));
+                let Some(frame) = port.and_then(|port| port.leaving().nth(nth)) else {
+                    return;
+                };
+                let meta = self.meta(
+                    frame.port(),
+                    Some(*to),
+                    frame.bytes(),
+                    TraceVerdict::Forwarded,
+                );
+                return self.stats.trace(&meta, frame.bytes());
+            }
+            nth -= here;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record(&mut self, from: u8, to: Option<u8>, frame: &[u8], verdict: TraceVerdict) {
+        let meta = self.meta(from, to, frame, verdict);
+        self.stats.trace(&meta, frame);
+    }
+
+    fn meta(&self, from: u8, to: Option<u8>, frame: &[u8], verdict: TraceVerdict) -> TraceMeta {
+        let peer = match to {
+            Some(to) => self.peer_of_leaving(from, to, frame),
+            None => self.peer_of_arrived(from, frame),
+        };
+        TraceMeta {
+            tsc: self.now,
+            port_in: (from != ORIGINATED).then_some(from),
+            port_out: to,
+            verdict,
+            peer: peer.unwrap_or(0),
+            len: frame.len() as u16,
+        }
+    }
+
+    /// The adjacency that `encap` or `decap` found for a frame they rewrote.
+    fn peer_of_leaving(&self, from: u8, to: u8, frame: &[u8]) -> Option<u16> {
+        // By the tables: the port itself may be closed, and the frame lost for that.
+        if self.fib.port(to).kind == Some(PortKind::Underlay) {
+            return Some(self.fib.lookup4(inner_of_datagram(frame)?.dst));
+        }
+        let ip = inner(frame)?;
+        match from {
+            ORIGINATED => None,
+            from if self.is_underlay(from) => Some(self.fib.lookup4(ip.src)),
+            _ => Some(self.fib.lookup4(ip.dst)),
+        }
+    }
+
+    /// The adjacency that a frame belongs to as it came, if the tables bear it out: what claims to be from a peer must come
+    /// from that peer's address.
+    fn peer_of_arrived(&self, from: u8, frame: &[u8]) -> Option<u16> {
+        if !self.is_underlay(from) {
+            return Some(self.fib.lookup4(inner(frame)?.dst));
+        }
+        let (outer, _) = Rewrite4::ref_from_prefix(frame).ok()?;
+        let peer = self.fib.lookup4(inner_of_datagram(frame)?.src);
+        self.fib.meta(peer).is_peer4(outer.ip.src).then_some(peer)
+    }
+
+    fn is_underlay(&self, port: u8) -> bool {
+        let port = self.ports.get(usize::from(port));
+        port.is_some_and(|port| port.kind == Some(PortKind::Underlay))
+    }
+}
+
+/// The IPv4 header behind an Ethernet header.
+fn inner(frame: &[u8]) -> Option<&Ipv4> {
+    let (ip, _) = Ipv4::ref_from_prefix(frame.get(Ethernet::LEN..)?).ok()?;
+    Some(ip)
+}
+
+/// The IPv4 header in a VXLAN datagram.
+fn inner_of_datagram(frame: &[u8]) -> Option<&Ipv4> {
+    let (ip, _) = Ipv4::ref_from_prefix(frame.get(size_of::<Rewrite4>()..)?).ok()?;
+    Some(ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_one_reason_leaves_room_for_another() {
+        let mut losses = Losses::default();
+        let taken = (0..1000)
+            .filter(|_| losses.take(DropReason::NoRoute))
+            .count();
+        assert_eq!(
+            (taken, losses.skipped),
+            (usize::from(LOSSES), 1000 - u64::from(LOSSES))
+        );
+        assert!(losses.take(DropReason::Vni));
+        losses.refill();
+        assert!(losses.take(DropReason::NoRoute));
+    }
+}
