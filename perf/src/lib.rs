@@ -1,4 +1,4 @@
-//! The lab, the demo, the statistics view and the benchmarks.
+//! The lab, the demo, the statistics view, the trace and the benchmarks.
 #![forbid(unsafe_code)]
 
 pub mod bench;
@@ -7,3 +7,4 @@ pub mod interrupt;
 pub mod lab;
 pub mod stats;
 mod style;
+pub mod trace;

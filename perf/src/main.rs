@@ -1,4 +1,4 @@
-//! `tweed-perf`: the lab, the demo, the statistics view and the benchmarks.
+//! `tweed-perf`: the lab, the demo, the statistics view, the trace and the benchmarks.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use perf::lab::{Cluster, Lab, Size, sweep};
-use perf::{bench, demo, interrupt, stats};
+use perf::{bench, demo, interrupt, stats, trace};
 
 /// Topologies, traffic and numbers for tweed.
 #[derive(Parser)]
@@ -39,6 +39,10 @@ enum Command {
     ///
     /// Exit code 3: there is no engine, or it is gone or silent.
     Stats(stats::Options),
+    /// Follow packets through the engine, live: each loss with its reason, and a sample of what is forwarded.
+    ///
+    /// Exit code 3: there is no engine, or it was gone or silent when the trace ended.
+    Trace(trace::Options),
 }
 
 #[derive(Subcommand)]
@@ -116,6 +120,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Stats(options) => Ok(stats::run(&options)),
+        Command::Trace(options) => Ok(trace::run(&options)),
     }
 }
 

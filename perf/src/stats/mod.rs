@@ -25,13 +25,15 @@ use clap::Args;
 use contract::stats::{StatsError, StatsReader};
 
 use crate::style::Style;
-use control::ControlStatus;
+pub(crate) use control::ControlStatus;
+pub(crate) use grid::printable;
 pub use report::Report;
-use sample::{Life, Sample};
+pub(crate) use sample::Life;
+use sample::Sample;
 pub use table::render;
 
 /// Exit code when there is no running engine behind the numbers.
-const NO_ENGINE: u8 = 3;
+pub(crate) const NO_ENGINE: u8 = 3;
 
 /// What to show and how.
 #[derive(Args, Clone, Debug)]

@@ -24,6 +24,17 @@ pub enum Life {
     Gone,
 }
 
+impl Life {
+    /// Of the engine whose segment this is.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        match snapshot.silent_ns {
+            0..SILENT_AFTER_NS => Life::Running,
+            _ if exists(snapshot.pid) => Life::Silent,
+            _ => Life::Gone,
+        }
+    }
+}
+
 /// Everything read from the segment at about one moment.
 pub struct Sample {
     /// Engine, workers and ports.
@@ -39,11 +50,7 @@ impl Sample {
     /// sparse, and to look at a page of it is to fill it. Without, all of them.
     pub fn take(reader: &StatsReader, control: Option<&ControlStatus>) -> Self {
         let snapshot = reader.snapshot();
-        let life = match snapshot.silent_ns {
-            0..SILENT_AFTER_NS => Life::Running,
-            _ if exists(snapshot.pid) => Life::Silent,
-            _ => Life::Gone,
-        };
+        let life = Life::of(&snapshot);
         let slots: Vec<u16> = match control {
             Some(control) => control.peers.iter().filter_map(|peer| peer.slot).collect(),
             None => (0..MAX_ADJACENCIES).map(|slot| slot as u16).collect(),
