@@ -35,11 +35,10 @@ impl Lanes {
     pub fn new(profile: &Profile, macs: &[Macs], run: u16, worker: u8) -> Self {
         let sending = |(index, (stream, macs)): (usize, (&_, &Macs))| {
             let lane = Lane::new(index as u8, worker);
-            // Workers must not send the same flows in the same order.
-            let seed = profile.seed.wrapping_add(u64::from(lane.0) << 32);
             Sending {
                 lane,
-                builder: Builder::new(stream, *macs, run, lane, profile.payload, seed),
+                // One seed for all: they share a body. What differs between lanes, the builder draws by lane.
+                builder: Builder::new(stream, *macs, run, lane, profile.payload, profile.seed),
                 bytes: 0,
             }
         };
@@ -127,6 +126,29 @@ mod tests {
         }
     }
 
+    /// Every lane of every worker writes into the one body that a worker's buffers were prepared with.
+    #[test]
+    fn lanes_share_a_random_body() {
+        use crate::frame::build::body;
+        use crate::frame::classify::{Seen, classify};
+        let mut profile = tests_support::profile();
+        profile.payload = crate::profile::Payload::Random;
+        profile.streams[0].size = crate::profile::Size::Range(64..=500);
+        profile.streams.push(profile.streams[0].clone());
+        for worker in 0..2 {
+            let mut lanes = tests_support::of(&profile, worker);
+            let mut frame = body(profile.payload, profile.seed);
+            for i in 0..100 {
+                let len = lanes.write(&mut frame, 0);
+                let seen = classify(&frame[..len], Some(7), &[]);
+                assert!(
+                    matches!(seen, Seen::Intact(_)),
+                    "worker {worker}, frame {i}: {seen:?}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn a_mix_is_spread() {
         assert_eq!(interleave(&[2, 1]), [0, 1, 0]);
@@ -179,10 +201,15 @@ pub mod tests_support {
 
     /// Its lanes.
     pub fn one_stream() -> Lanes {
+        of(&profile(), 0)
+    }
+
+    /// The lanes of a profile in run 7.
+    pub fn of(profile: &Profile, worker: u8) -> Lanes {
         let macs = Macs {
             src: Mac([2, 0, 0, 0, 0, 1]),
             dst: Mac([2, 0, 0, 0, 0, 2]),
         };
-        Lanes::new(&profile(), &[macs], 7, 0)
+        Lanes::new(profile, &vec![macs; profile.streams.len()], 7, worker)
     }
 }
