@@ -337,6 +337,10 @@ int live(struct xdp_md *ctx)
 	if (stream->vxlan && outer(data, end, stream, len, flow, inner))
 		goto failed;
 
+	__u64 now = plan.paced ? state.now : stamp;
+	if (!state.first)
+		state.first = now;
+	state.last = now;
 	lane->frames = sequence + 1;
 	lane->bytes += len;
 	state.frames++;

@@ -75,4 +75,5 @@ struct state {
 	__u64 fraction;		// as plan.fraction
 	__u64 wanted;		// when the current burst was
 	__u64 left;		// frames of the current burst
+	__u64 first, last;	// departures of the first and the last frame
 };

@@ -12,7 +12,7 @@ use crate::frame::signature::Lane;
 const LANE_WORDS: usize = 4;
 
 /// Words of `struct state`.
-pub const STATE_WORDS: usize = Lane::MAX * LANE_WORDS + 9;
+pub const STATE_WORDS: usize = Lane::MAX * LANE_WORDS + 11;
 
 /// How far it is. Frames that the program returned for sending, in full batches; what the device refused of them is
 /// told by [`LiveCounts::refused`].
@@ -23,6 +23,8 @@ pub struct LiveCounts {
     /// Frames that the device did not take: the growth of its `tx_dropped`. The device counts for everyone who sends by
     /// it, so worker 0 tells for all workers of a run, and the others tell 0; a sum over the workers is right.
     pub refused: u64,
+    /// Departures of the first and the last frame, nanoseconds of CLOCK_MONOTONIC; `None` before the first.
+    pub span_ns: Option<(u64, u64)>,
 }
 
 /// Reads the counts of a running [`Live`](super::Live) from another thread.
@@ -78,6 +80,7 @@ impl LiveView {
         Ok(LiveCounts {
             streams: lanes.iter().take(self.0.streams).map(counts).collect(),
             refused,
+            span_ns: span(&state),
         })
     }
 
@@ -93,6 +96,11 @@ impl LiveView {
             Failure::environment("cannot read the counts of XDP live frames", error)
         })
     }
+}
+
+fn span(state: &[u64; STATE_WORDS]) -> Option<(u64, u64)> {
+    let [.., first, last] = *state;
+    (first > 0).then_some((first, last))
 }
 
 fn unreadable(interface: &str, error: std::io::Error) -> Failure {
