@@ -14,6 +14,13 @@ use crate::run::watch::Silent;
 /// A sender that reaches less of the rate asked for has not tried it.
 const KEPT: f64 = 0.98;
 
+/// A sender that was held up for so long, nanoseconds, sends what is overdue in a burst that may be what overran a queue. Not the
+/// path's doing, so the trial is repeated; shorter bursts any path must bear.
+const HELD_UP_NS: u64 = 1_000_000;
+
+/// How often a trial is run at most.
+const ATTEMPTS: u32 = 3;
+
 /// Carries it out.
 ///
 /// # Errors
@@ -37,7 +44,7 @@ pub fn run(plan: &NdrPlan) -> Result<()> {
     };
     let mut last = Outcome::default();
     let mut count = 0;
-    let mut ndr = search(settings, |wanted: Wanted| {
+    let mut attempt = |wanted: Wanted| {
         if interrupt.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(Failure::Environment(
                 "interrupted: a search that was not finished has no result".into(),
@@ -49,7 +56,8 @@ pub fn run(plan: &NdrPlan) -> Result<()> {
             plan.trial_ns
         };
         let run = Run {
-            number: Some(super::number(plan.profile.seed)),
+            // Each its own: late packets of one trial are strangers to the next.
+            number: Some(super::number(plan.profile.seed).wrapping_add(count as u16)),
             pps: wanted.pps,
             stop: Stop::After(length),
             stamp: Stamp::Intended,
@@ -64,7 +72,25 @@ pub fn run(plan: &NdrPlan) -> Result<()> {
         if !quiet {
             eprintln!("{}", line(count, wanted.confirming, &trial));
         }
-        Ok(trial)
+        let held_up = !trial.passed && was_held_up(&last);
+        Ok((trial, held_up))
+    };
+    let mut ndr = search(settings, |wanted| {
+        let mut repeated = 0;
+        loop {
+            let (mut trial, held_up) = attempt(wanted)?;
+            if held_up && repeated + 1 < ATTEMPTS {
+                repeated += 1;
+                continue;
+            }
+            if repeated > 0 && trial.remark.is_none() {
+                trial.remark = Some(format!(
+                    "attempt {}: before, the sender was held up",
+                    repeated + 1
+                ));
+            }
+            return Ok(trial);
+        }
     })?;
     let size = super::mean_size(&plan.profile);
     ndr.bits_l2 = ndr.pps.map(|pps| pps * size * 8.0);
@@ -81,6 +107,19 @@ pub fn run(plan: &NdrPlan) -> Result<()> {
         "at every rate tried more than {} was lost",
         units::percent(plan.loss)
     )))
+}
+
+/// Whether no more was lost than what left late, at once, after the sender had been held up.
+fn was_held_up(outcome: &Outcome) -> bool {
+    let (Some(sent), Some(received)) = (&outcome.sent, &outcome.received) else {
+        return false;
+    };
+    let Some(pacing) = &sent.pacing else {
+        return false;
+    };
+    let overdue = pacing.lag.max as f64 / 1e9 * pacing.wanted_pps;
+    // Twice, for it may have happened more than once.
+    pacing.lag.max > HELD_UP_NS && received.lost > 0 && received.lost as f64 <= 2.0 * overdue
 }
 
 /// What a trial says.
