@@ -252,7 +252,7 @@ mod tests {
             self.calls += 1;
             // Every other time it is full.
             let room = match self.room {
-                Some(_) if self.calls % 2 == 0 => 0,
+                Some(_) if self.calls.is_multiple_of(2) => 0,
                 Some(room) => room.min(want),
                 None => want,
             };

@@ -250,7 +250,7 @@ mod tests {
             let [_, count, inverse] = field(0, span);
             for flow in [quotient, (u64::from(quotient) * count).saturating_sub(below.into()) as u32] {
                 let flow = u64::from(flow % MAX_FLOWS);
-                prop_assert_eq!(flow * inverse >> 40, flow / count);
+                prop_assert_eq!((flow * inverse) >> 40, flow / count);
             }
         }
     }
@@ -267,7 +267,7 @@ mod tests {
                 .flat_map(|edge| [edge.saturating_sub(1), edge])
                 .chain([MAX_FLOWS as u64 - 1])
             {
-                assert_eq!(flow * inverse >> 40, flow / count, "{flow} / {count}");
+                assert_eq!((flow * inverse) >> 40, flow / count, "{flow} / {count}");
             }
         }
     }
