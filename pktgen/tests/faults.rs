@@ -194,6 +194,9 @@ fn a_delay_is_found() {
     }
 }
 
+/// What waking the receiver takes, more or less: the report's notes say so.
+const WAKE_NS: u64 = 10_000;
+
 fn find_delay(path: &Path, io: &str, delay: &str) -> Result<(), String> {
     let (without, done_without, error_without) = latency(path, io, "delay=0");
     let (with, done_with, error_with) = latency(path, io, delay);
@@ -202,7 +205,7 @@ fn find_delay(path: &Path, io: &str, delay: &str) -> Result<(), String> {
     let spread = (done_with.p75 - done_with.p25) + (done_without.p75 - done_without.p25);
     // Histograms keep three digits.
     let digits = with.p50 / 1_000;
-    let stated = error_with + error_without + spread + digits;
+    let stated = error_with + error_without + spread + digits + WAKE_NS;
     let result = format!(
         "{io} {delay}: {reported} ns reported, {done} ns done, within {stated} ns: {done_without:?}, {done_with:?}"
     );
@@ -228,6 +231,8 @@ fn latency(path: &Path, io: &str, delay: &str) -> (Distribution, Delay, u64) {
     assert_eq!((received.lost, received.received), (0, 500), "{io}");
     let latency = received.streams[0].latency.clone().expect("latencies");
     assert_eq!((latency.count, received.streams[0].future), (500, 0));
+    let admits = |note: &String| note.contains("waking it (some 10 us)");
+    assert!(report.notes.iter().any(admits), "{:?}", report.notes);
     assert!(
         latency.min >= counts.delay_ns.min,
         "less than the middlebox kept it: {latency:?}"

@@ -2,7 +2,7 @@
 
 mod support;
 
-use pktgen::report::Report;
+use pktgen::report::{Ndr, Report, Trial};
 use support::path::{Kind, Path};
 use support::run::pktgen;
 
@@ -13,13 +13,16 @@ const COUNTED: f64 = (SIZE - 4) as f64;
 /// The limit, bits a second.
 const LIMIT: f64 = 50e6;
 
-/// Trials of three quarters of a second: the bucket's burst and queue (12 kB, 12 frames) are a third of a percent of one.
+/// A path with a queue looks a little better than it is, by what the queue holds in the length of a trial: 50 frames of 6,275,
+/// less than a percent. A shorter queue would overrun whenever the sender is kept from its core for some milliseconds.
+const QUEUE: &str = "burst 6kb limit 50kb";
+
 fn throughput(path: &Path, flags: &str) -> Report {
     path.a
         .run(&format!("ping -q -c 1 -W 2 {}", path.to()))
         .unwrap();
     let outcome = pktgen(format!(
-        "ndr --tx {} --rx {} --dst {} --size {SIZE} --trial 700ms --confirm 1s --confirmations 2 --settle 150ms --json --quiet {flags}",
+        "ndr --tx {} --rx {} --dst {} --size {SIZE} --trial 1s --confirm 1s --confirmations 2 --settle 100ms --json --quiet {flags}",
         path.tx(),
         path.rx(),
         path.to()
@@ -27,21 +30,56 @@ fn throughput(path: &Path, flags: &str) -> Report {
     outcome.report()
 }
 
+/// The trials, a line each, for a failure.
+fn trials(ndr: &Ndr) -> String {
+    let line = |t: &Trial| {
+        let (verdict, remark) = (
+            if t.passed { "passed" } else { "failed" },
+            t.remark.as_deref(),
+        );
+        format!(
+            "\n{:.1} pps, {} of {}: {verdict} {}",
+            t.wanted_pps,
+            t.received,
+            t.sent,
+            remark.unwrap_or_default()
+        )
+    };
+    ndr.trials.iter().map(line).collect()
+}
+
+/// Finds the limit, in three attempts at most: on a machine that is busy with something else, a sender that is kept from its
+/// core for a tenth of a second cannot load a path evenly.
 fn finds_the_limit(kind: Kind, flags: &str) {
     let path = Path::new(kind);
-    path.limit("rate 50mbit burst 6kb limit 12kb");
-    let report = throughput(&path, flags);
-    let ndr = report.ndr.expect("what was found");
-    let found = ndr.pps.unwrap_or_else(|| panic!("{ndr:?}"));
+    path.limit(&format!("rate 50mbit {QUEUE}"));
     let limit = LIMIT / 8.0 / COUNTED;
-    println!(
-        "{found:.1} pps found in {} trials, the limit is {limit:.1}",
-        ndr.trials.len()
-    );
-    assert!(
-        (found / limit - 1.0).abs() <= 0.02,
-        "{found} pps found, the limit is {limit}: {ndr:#?}"
-    );
+    let mut missed = String::new();
+    for _ in 0..3 {
+        let ndr = throughput(&path, flags).ndr.expect("what was found");
+        is_consistent(&ndr);
+        let found = ndr
+            .pps
+            .unwrap_or_else(|| panic!("nothing found: {}", trials(&ndr)));
+        println!(
+            "{found:.1} pps found in {} trials, the limit is {limit:.1}",
+            ndr.trials.len()
+        );
+        if (found / limit - 1.0).abs() <= 0.02 {
+            return;
+        }
+        missed = format!(
+            "{found:.1} pps found, the limit is {limit:.1}: {}",
+            trials(&ndr)
+        );
+        println!("once more: {missed}");
+    }
+    panic!("{missed}");
+}
+
+/// What holds whatever was found.
+fn is_consistent(ndr: &Ndr) {
+    let found = ndr.pps.unwrap_or_default();
     assert_eq!(ndr.confirmed, (2, 2));
     assert!(
         ndr.failed_pps.is_some_and(|failed| failed > found),
@@ -53,12 +91,8 @@ fn finds_the_limit(kind: Kind, flags: &str) {
         "{ndr:?}"
     );
     assert!(ndr.bits_wire > ndr.bits_l2);
-    assert!(
-        ndr.trials
-            .iter()
-            .any(|trial| !trial.passed && trial.loss > ndr.loss),
-        "{ndr:?}"
-    );
+    let lost = |trial: &Trial| !trial.passed && trial.loss > ndr.loss;
+    assert!(ndr.trials.iter().any(lost), "{ndr:?}");
 }
 
 #[test]

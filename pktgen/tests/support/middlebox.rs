@@ -48,8 +48,12 @@ impl Middlebox {
         }
         let log = files.path("middlebox.log");
         let _ = std::fs::remove_file(&log);
-        let mut command = ns.command(&program);
-        command.args([from, to]).args(faults.split_whitespace());
+        let mut command = ns.command("nice");
+        command
+            .args(["-n", "-20"])
+            .arg(&program)
+            .args([from, to])
+            .args(faults.split_whitespace());
         let mut process = Process::start("middlebox", command, &log).unwrap();
         let mut running = Ok(());
         wait_until("the middlebox to be ready", 10, || {
