@@ -5,6 +5,7 @@ pub mod bench;
 pub mod demo;
 pub mod interrupt;
 pub mod lab;
+pub mod serve;
 pub mod stats;
 mod style;
 pub mod trace;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use perf::lab::{Cluster, Lab, Size, sweep};
-use perf::{bench, demo, interrupt, stats, trace};
+use perf::{bench, demo, interrupt, serve, stats, trace};
 
 /// Topologies, traffic and numbers for tweed.
 #[derive(Parser)]
@@ -39,6 +39,10 @@ enum Command {
     ///
     /// Exit code 3: there is no engine, or it is gone or silent.
     Stats(stats::Options),
+    /// Serve what the engine counts: /metrics for Prometheus, a live page at /, probes at /healthz and /readyz.
+    ///
+    /// On loopback unless told otherwise. There need be no engine: it is waited for.
+    Serve(serve::Options),
     /// Follow packets through the engine, live: each loss with its reason, and a sample of what is forwarded.
     ///
     /// Exit code 3: there is no engine, or it was gone or silent when the trace ended.
@@ -120,6 +124,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Stats(options) => Ok(stats::run(&options)),
+        Command::Serve(options) => serve::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Trace(options) => Ok(trace::run(&options)),
     }
 }

@@ -65,6 +65,13 @@ pub struct PeerStatus {
     pub obstacle: Option<String>,
 }
 
+impl OwnStatus {
+    /// Whether our pods have a subnet now; without one nothing is forwarded.
+    pub fn is_held(&self) -> bool {
+        self.state == "held"
+    }
+}
+
 impl ControlStatus {
     /// Reads the file beside the segments. None, or one that is not ours, is none: the counters do not depend on it.
     pub fn read(run_dir: &Path) -> Option<Self> {

@@ -27,10 +27,14 @@ use contract::stats::{StatsError, StatsReader};
 use crate::style::Style;
 pub(crate) use control::ControlStatus;
 pub(crate) use grid::printable;
+pub(crate) use number::span;
+pub(crate) use peer::Peer;
+pub(crate) use port::{Port, PortRates, side as port_side};
 pub use report::Report;
-pub(crate) use sample::Life;
-use sample::Sample;
+pub(crate) use report::{Conservation, Control, Engine, Since, seconds};
+pub(crate) use sample::{Life, Sample};
 pub use table::render;
+pub(crate) use worker::Worker;
 
 /// Exit code when there is no running engine behind the numbers.
 pub(crate) const NO_ENGINE: u8 = 3;
@@ -90,19 +94,19 @@ pub fn run(options: &Options) -> ExitCode {
 }
 
 /// The segment of whichever engine owns the name now.
-struct Source<'a> {
+pub(crate) struct Source<'a> {
     run_dir: &'a Path,
     reader: StatsReader,
 }
 
 impl<'a> Source<'a> {
-    fn open(run_dir: &'a Path) -> Result<Self, StatsError> {
+    pub(crate) fn open(run_dir: &'a Path) -> Result<Self, StatsError> {
         let reader = StatsReader::open(&run_dir.join("stats"))?;
         Ok(Source { run_dir, reader })
     }
 
     /// Reads all there is now. After a restart the new engine's segment; until there is one, the old one's.
-    fn read(&mut self) -> (Sample, Option<ControlStatus>) {
+    pub(crate) fn read(&mut self) -> (Sample, Option<ControlStatus>) {
         if self.reader.is_replaced()
             && let Ok(new) = Source::open(self.run_dir)
         {

@@ -99,13 +99,8 @@ fn port(
     });
     Port {
         index,
+        side: side(&status),
         name: status.name,
-        side: match status.kind {
-            Some(PortKind::Underlay) => "underlay",
-            Some(PortKind::Uplink) => "uplink",
-            Some(PortKind::Pod) => "pod",
-            None => "",
-        },
         state: match status.state {
             PortState::Up => "up",
             PortState::Failed => "failed",
@@ -119,6 +114,16 @@ fn port(
         counters,
         drops: all_drops(&counters),
         per_second,
+    }
+}
+
+/// `underlay`, `uplink` or `pod`; empty when the port is closed.
+pub fn side(status: &PortStatus) -> &'static str {
+    match status.kind {
+        Some(PortKind::Underlay) => "underlay",
+        Some(PortKind::Uplink) => "uplink",
+        Some(PortKind::Pod) => "pod",
+        None => "",
     }
 }
 

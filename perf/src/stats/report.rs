@@ -90,15 +90,12 @@ pub struct Control {
 impl Report {
     /// The view of `now`, with rates if there is an earlier sample of the same engine.
     pub fn new(now: &Sample, before: Option<&Sample>, control: Option<&ControlStatus>) -> Self {
-        let before = before.filter(|before| same_engine(before, now));
-        let interval_s =
-            before.map(|before| seconds(now.snapshot.taken_ns - before.snapshot.taken_ns));
-        let since = Since { before, interval_s };
+        let since = Since::new(now, before);
         let ports = port::ports(now, &since);
         Report {
             schema: SCHEMA,
             engine: engine(now),
-            interval_s,
+            interval_s: since.interval_s,
             workers: worker::workers(now, &since),
             conservation: conservation(now, &ports),
             ports,
@@ -130,7 +127,15 @@ pub struct Since<'a> {
     interval_s: Option<f64>,
 }
 
-impl Since<'_> {
+impl<'a> Since<'a> {
+    /// From `before` to `now`, if both are of one engine.
+    pub fn new(now: &Sample, before: Option<&'a Sample>) -> Self {
+        let before = before.filter(|before| same_engine(before, now));
+        let interval_s =
+            before.map(|before| seconds(now.snapshot.taken_ns - before.snapshot.taken_ns));
+        Since { before, interval_s }
+    }
+
     /// Change of a counter per second; an interval of nothing has no rate, and counters wrap by design.
     pub fn per_second(&self, now: u64, before: u64) -> f64 {
         match self.interval_s {
