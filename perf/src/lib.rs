@@ -1,4 +1,4 @@
-//! The lab, the demo, the statistics view, the trace and the benchmarks.
+//! The lab, the demo, the statistics view, the dashboard, the trace and the benchmarks.
 #![forbid(unsafe_code)]
 
 pub mod bench;
@@ -8,4 +8,5 @@ pub mod lab;
 pub mod serve;
 pub mod stats;
 mod style;
+pub mod top;
 pub mod trace;

@@ -1,4 +1,4 @@
-//! `tweed-perf`: the lab, the demo, the statistics view, the trace and the benchmarks.
+//! `tweed-perf`: the lab, the demo, the statistics view, the dashboard, the trace and the benchmarks.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use perf::lab::{Cluster, Lab, Size, sweep};
-use perf::{bench, demo, interrupt, serve, stats, trace};
+use perf::{bench, demo, interrupt, serve, stats, top, trace};
 
 /// Topologies, traffic and numbers for tweed.
 #[derive(Parser)]
@@ -43,6 +43,10 @@ enum Command {
     ///
     /// On loopback unless told otherwise. There need be no engine: it is waited for.
     Serve(serve::Options),
+    /// Watch the engine at work: rates, busy workers, ports, losses, peers, and how they were in the last minutes.
+    ///
+    /// Exit code 3: there is no engine, or it was gone or silent at the end.
+    Top(top::Options),
     /// Follow packets through the engine, live: each loss with its reason, and a sample of what is forwarded.
     ///
     /// Exit code 3: there is no engine, or it was gone or silent when the trace ended.
@@ -125,6 +129,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Stats(options) => Ok(stats::run(&options)),
         Command::Serve(options) => serve::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Top(options) => Ok(top::run(&options)),
         Command::Trace(options) => Ok(trace::run(&options)),
     }
 }

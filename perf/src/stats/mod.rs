@@ -27,12 +27,13 @@ use contract::stats::{StatsError, StatsReader};
 use crate::style::Style;
 pub(crate) use control::ControlStatus;
 pub(crate) use grid::printable;
-pub(crate) use number::span;
-pub(crate) use peer::Peer;
+pub(crate) use number::{percent, rate, short, span};
+pub(crate) use peer::{Peer, PeerRates};
 pub(crate) use port::{Port, PortRates, side as port_side};
 pub use report::Report;
 pub(crate) use report::{Conservation, Control, Engine, Since, seconds};
 pub(crate) use sample::{Life, Sample};
+pub(crate) use table::life;
 pub use table::render;
 pub(crate) use worker::Worker;
 
@@ -65,7 +66,7 @@ pub fn totals(run_dir: &Path) -> Result<Report, StatsError> {
 }
 
 /// Seconds between two views: at least a tenth, for the engine commits its counters at its own pace.
-fn interval(text: &str) -> Result<Duration, String> {
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("seconds from 0.1 to 86400 are possible".to_owned()),
