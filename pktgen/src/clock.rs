@@ -3,7 +3,8 @@
 //! One time for all: senders and receivers in any process of this machine, and BPF programs (`bpf_ktime_get_ns`), speak
 //! CLOCK_MONOTONIC, so a stamp made by one can be compared by another. Reading the counter costs a fraction of asking the
 //! kernel's clock. The line from counter to nanoseconds is drawn anew ten times a second; how far the old one had strayed by
-//! then is kept, and reported as the error of a reading. The counter is used only where the CPU says that it ticks evenly in all
+//! then is kept, and reported as the error of a reading. A clock that was fast does not step back, it waits for the time on a flatter
+//! line: of two readings of a thread the later one is never less, so that a difference of two cannot be below zero. The counter is used only where the CPU says that it ticks evenly in all
 //! states of sleep (invariant TSC), which quanta checks; elsewhere every reading asks the kernel.
 
 use rustix::time::{ClockId, clock_gettime};
@@ -16,6 +17,9 @@ const CORRECT_EVERY: u64 = 100_000_000;
 /// A pair of readings further apart than this was interrupted, and tells nothing.
 const TIGHT_NS: u64 = 1_000;
 
+/// A counter that is this close to the kernel's clock is that clock, and no TSC.
+const SAME_NS: u64 = 1_000_000;
+
 /// Bits behind the point of [`Line::rate`].
 const RATE_SHIFT: u32 = 32;
 
@@ -24,6 +28,8 @@ const RATE_SHIFT: u32 = 32;
 pub struct Clock {
     counter: quanta::Clock,
     line: Line,
+    /// The last correction: counter and nanoseconds of the kernel, not what our line made of them.
+    seen: (u64, u64),
     /// Counter value at which it is time to correct.
     correct_at: u64,
     error_ns: u64,
@@ -41,7 +47,8 @@ struct Line {
 impl Line {
     #[inline]
     fn at(self, ticks: u64) -> u64 {
-        let passed = u128::from(ticks.wrapping_sub(self.ticks)) * u128::from(self.rate);
+        // Of a CPU whose counter is behind by a few ticks, the line has not begun yet.
+        let passed = u128::from(ticks.saturating_sub(self.ticks)) * u128::from(self.rate);
         self.ns + (passed >> RATE_SHIFT) as u64
     }
 
@@ -54,6 +61,18 @@ impl Line {
             ticks: to.0,
             ns: to.1,
             rate: ((u128::from(ns) << RATE_SHIFT) / u128::from(ticks)) as u64,
+        }
+    }
+
+    /// Goes on from what `self` says at `ticks`, where the truth is `ns` and runs at `rate`. What `self` is ahead is made up
+    /// for until the next correction, or at half the speed if it is too much for that.
+    fn corrected(self, (ticks, ns): (u64, u64), rate: u64) -> Self {
+        let ahead = self.at(ticks).saturating_sub(ns);
+        let slower = CORRECT_EVERY - ahead.min(CORRECT_EVERY / 2);
+        Line {
+            ticks,
+            ns: ns + ahead,
+            rate: (u128::from(rate) * u128::from(slower) / u128::from(CORRECT_EVERY)) as u64,
         }
     }
 
@@ -73,6 +92,7 @@ impl Clock {
         Clock {
             counter,
             line,
+            seen: (second.ticks, second.ns),
             correct_at: line.ticks + line.ticks_in(CORRECT_EVERY),
             error_ns: 0,
         }
@@ -104,9 +124,12 @@ impl Clock {
         self.error_ns = self
             .error_ns
             .max(self.line.at(pair.ticks).abs_diff(pair.ns));
-        self.line = Line::through((self.line.ticks, self.line.ns), (pair.ticks, pair.ns));
-        self.correct_at = pair.ticks + self.line.ticks_in(CORRECT_EVERY);
-        pair.ns
+        let seen = (pair.ticks, pair.ns);
+        let truth = Line::through(self.seen, seen);
+        self.line = self.line.corrected(seen, truth.rate);
+        self.seen = seen;
+        self.correct_at = pair.ticks + truth.ticks_in(CORRECT_EVERY);
+        self.line.ns
     }
 
     /// For the report: the worst of all clocks of a run, `errors` being what [`Clock::error_ns`] said of each.
@@ -117,7 +140,9 @@ impl Clock {
             std::hint::black_box(self.now());
         }
         let read_ns = (self.now() - from) / READINGS;
-        let tsc = (self.line.rate != 1 << RATE_SHIFT).then(|| self.line.ticks_in(1_000_000_000));
+        // Where the counter is no TSC, quanta gives the kernel's clock itself.
+        let is_tsc = self.seen.0.abs_diff(self.seen.1) > SAME_NS;
+        let tsc = is_tsc.then(|| self.line.ticks_in(1_000_000_000));
         report::Clock {
             source: match tsc {
                 Some(_) => "CLOCK_MONOTONIC by TSC".into(),
@@ -173,6 +198,8 @@ fn kernel_ns() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Between two readings of the kernel's clock lies one of ours, give or take the error that it admits.
@@ -199,5 +226,41 @@ mod tests {
         assert_eq!(line.at(3_000), 1_500);
         assert_eq!(line.at(7_000), 3_500);
         assert_eq!(line.ticks_in(1_000), 2_000);
+    }
+
+    proptest! {
+        /// However fast or slow a line was, after a correction it goes on where it was or where the truth is, whichever is
+        /// later, and has met the truth by the next if it was ahead by no more than half of the time until then.
+        #[test]
+        fn no_correction_turns_time_back(
+            ahead in -1_000_000i64..60_000_000,
+            rate in 1u64 << 30..1 << 33,
+            ticks in 1u64 << 40..1 << 50,
+        ) {
+            let truth = 1u64 << 45;
+            let old = Line { ticks, ns: truth.saturating_add_signed(ahead), rate };
+            let new = old.corrected((ticks, truth), rate);
+            prop_assert_eq!(new.at(ticks), old.at(ticks).max(truth));
+            prop_assert!(new.at(ticks + 1) >= new.at(ticks));
+            if ahead <= CORRECT_EVERY as i64 / 2 {
+                let next = ticks + old.ticks_in(CORRECT_EVERY);
+                prop_assert!(new.at(next).abs_diff(truth + CORRECT_EVERY) <= 10, "{}", new.at(next));
+            }
+            // A CPU whose counter is a little behind.
+            prop_assert_eq!(new.at(ticks - 3), new.at(ticks));
+        }
+    }
+
+    #[test]
+    fn it_never_goes_back() {
+        let mut clock = Clock::start();
+        let mut before = clock.now();
+        // Over several corrections.
+        let end = before + 4 * CORRECT_EVERY;
+        while before < end {
+            let now = clock.now();
+            assert!(now >= before, "{now} after {before}");
+            before = now;
+        }
     }
 }
