@@ -40,7 +40,8 @@ impl Schedule {
     /// When the next frame is wanted, nanoseconds.
     #[inline]
     pub fn next_ns(&self) -> u64 {
-        self.start_ns + ((self.gone / self.burst) as f64 * self.interval) as u64
+        // At the lowest rates the next burst may lie beyond what 64 bits can tell: then it never comes.
+        (self.start_ns).saturating_add(((self.gone / self.burst) as f64 * self.interval) as u64)
     }
 
     /// The next frame leaves; when it was wanted.
@@ -84,5 +85,15 @@ mod tests {
     fn nothing_is_due_before_the_start() {
         assert_eq!(Schedule::new(1_000, 1e6, 1).due(999), 0);
         assert_eq!(Schedule::new(1_000, 1e6, 4).due(1_000), 4);
+    }
+
+    #[test]
+    fn what_lies_beyond_the_clock_never_comes() {
+        let mut schedule = Schedule::new(u64::MAX / 2, 1e-6, 65_535);
+        for _ in 0..65_535 {
+            schedule.pop();
+        }
+        assert_eq!(schedule.next_ns(), u64::MAX);
+        assert_eq!(schedule.due(u64::MAX / 2 + 1), 0);
     }
 }

@@ -178,14 +178,15 @@ fn sent(profile: &Profile, run: &Run, works: &[SendingWork]) -> (Sent, f64) {
     let written: u64 = sent.streams.iter().map(|stream| stream.frames).sum();
     sent.frames = written.saturating_sub(sent.unfinished);
 
-    let busy = works
-        .iter()
-        .filter(|work| work.lanes.iter().any(|lane| lane.frames > 0));
-    let span = (busy.map(|work| work.span_ns)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let frames = |work: &SendingWork| work.lanes.iter().map(|lane| lane.frames).sum::<u64>();
+    let busy = || works.iter().filter(|work| frames(work) > 0);
+    let span = (busy().map(|work| work.span_ns)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let mut seconds = span.map_or(0.0, |(first, last)| (last - first) as f64 / 1e9);
-    if let Some(pps) = run.pps {
-        // The last burst has its interval too: a hundred frames at a hundred a second are one second, not 0.99.
-        seconds += f64::from(profile.burst.max(1)) / pps;
+    if let (Some(pps), Some(last)) = (run.pps, busy().max_by_key(|work| work.span_ns.1)) {
+        // The last burst has its interval too: a hundred frames at a hundred a second are one second, not 0.99. One that is
+        // not full has a part of it.
+        let burst = u64::from(profile.burst.max(1));
+        seconds += ((frames(last) - 1) % burst + 1) as f64 / pps;
     }
     if seconds > 0.0 {
         sent.pps = sent.frames as f64 / seconds;
@@ -211,4 +212,73 @@ fn pacing(wanted_pps: f64, pps: f64, works: &[SendingWork]) -> Option<Pacing> {
         lag: Distribution::of(&lag),
         gap: Distribution::of(&gap),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::Schedule;
+    use crate::profile::Stop;
+    use crate::report::distribution::nanoseconds;
+    use crate::run::lanes::tests_support;
+    use crate::run::plan::Stamp;
+
+    /// What a worker says that kept its schedule to the nanosecond.
+    fn punctual(count: u64, pps: f64, burst: u16) -> SendingWork {
+        let mut schedule = Schedule::new(1_000, pps, burst);
+        let last = (0..count).map(|_| schedule.pop()).last();
+        let lane = SentLane {
+            lane: Lane::new(0, 0),
+            frames: count,
+            bytes: count * 64,
+        };
+        SendingWork {
+            lanes: vec![lane],
+            unfinished: 0,
+            ring_full: 0,
+            refused: 0,
+            span_ns: (1_000, last.unwrap_or(1_000)),
+            pacing: Some((nanoseconds(), nanoseconds())),
+            clock_error_ns: 0,
+        }
+    }
+
+    /// However many frames make up the last burst, or if there is only one: who kept the schedule had the rate.
+    #[test]
+    fn a_schedule_that_was_kept_has_no_error() {
+        for (count, burst) in [(1, 1), (100, 1), (10, 64), (64, 64), (100, 64), (6_400, 64)] {
+            let mut profile = tests_support::profile();
+            profile.burst = burst;
+            let run = Run {
+                number: Some(1),
+                pps: Some(1_000.0),
+                stop: Stop::Count(count),
+                stamp: Stamp::Intended,
+                settle_ns: 0,
+                idle_ns: None,
+                join: false,
+                loss: None,
+            };
+            let (sent, seconds) = sent(&profile, &run, &[punctual(count, 1_000.0, burst)]);
+            assert!((seconds - count as f64 / 1_000.0).abs() < 1e-6, "{seconds}");
+            let error = sent.pacing.unwrap().error;
+            assert!(error.abs() < 1e-5, "{count} in bursts of {burst}: {error}");
+        }
+    }
+
+    #[test]
+    fn who_sent_nothing_has_no_rate() {
+        let run = Run {
+            number: Some(1),
+            pps: Some(1_000.0),
+            stop: Stop::Never,
+            stamp: Stamp::Intended,
+            settle_ns: 0,
+            idle_ns: None,
+            join: false,
+            loss: None,
+        };
+        let (sent, seconds) = sent(&tests_support::profile(), &run, &[punctual(0, 1_000.0, 1)]);
+        assert_eq!((sent.frames, sent.pps, seconds), (0, 0.0, 0.0));
+    }
 }

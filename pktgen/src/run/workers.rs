@@ -80,13 +80,13 @@ pub(super) fn send<'scope>(
     let live = (end.queues.iter().enumerate())
         .filter(|(_, (queue, _))| matches!(queue, TxQueue::Live))
         .map(|(worker, _)| {
-            let share = Share::of(team.run, worker as u64, workers, start_ns);
+            let share = Share::of(team.run, profile.burst, worker as u64, workers, start_ns);
             live::load(profile, end, number, worker as u8, &share, team.run.stamp)
         })
         .collect::<Result<Vec<_>>>()?;
     let mut live = live.into_iter();
     for (worker, ((queue, place), view)) in end.queues.iter_mut().zip(&team.views.tx).enumerate() {
-        let share = Share::of(team.run, worker as u64, workers, start_ns);
+        let share = Share::of(team.run, profile.burst, worker as u64, workers, start_ns);
         let orders = sender::Orders {
             pps: share.pps,
             burst: profile.burst,
@@ -172,15 +172,17 @@ pub struct Share {
 }
 
 impl Share {
-    pub(super) fn of(run: &Run, worker: u64, workers: u64, start_ns: u64) -> Self {
-        let shift = run.pps.map_or(0, |pps| (worker as f64 * 1e9 / pps) as u64);
+    /// That of worker `worker` of `workers`, who send bursts of `burst` frames in turn.
+    pub(super) fn of(run: &Run, burst: u16, worker: u64, workers: u64, start_ns: u64) -> Self {
+        let before = worker as f64 * f64::from(burst.max(1));
+        let shift = run.pps.map_or(0, |pps| (before * 1e9 / pps) as u64);
         Share {
             pps: run.pps.map(|pps| pps / workers as f64),
             count: match run.stop {
                 Stop::Count(count) => Some(count / workers + u64::from(worker < count % workers)),
                 _ => None,
             },
-            start_ns: start_ns + shift,
+            start_ns: start_ns.saturating_add(shift),
             end_ns: match run.stop {
                 Stop::After(ns) => Some(start_ns + ns),
                 _ => None,
@@ -225,4 +227,55 @@ fn sum<'a>(counters: impl Iterator<Item = &'a AtomicU64>) -> u64 {
     counters
         .map(|counter| counter.load(Ordering::Relaxed))
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::pace::Schedule;
+    use crate::run::plan::Stamp;
+
+    fn run(pps: f64, stop: Stop) -> Run {
+        Run {
+            number: Some(1),
+            pps: Some(pps),
+            stop,
+            stamp: Stamp::Intended,
+            settle_ns: 0,
+            idle_ns: None,
+            join: false,
+            loss: None,
+        }
+    }
+
+    proptest! {
+        /// Workers in turn send what one would: bursts at even distances, and as many frames.
+        #[test]
+        fn workers_share_a_schedule(pps in 1.0f64..1e7, burst in 1u16..=100, workers in 1u64..=16, bursts in 1u64..50) {
+            let start = 1 << 40;
+            let run = run(pps, Stop::Never);
+            let mut times = Vec::new();
+            for worker in 0..workers {
+                let share = Share::of(&run, burst, worker, workers, start);
+                let mut schedule = Schedule::new(share.start_ns, share.pps.unwrap(), burst);
+                for _ in 0..bursts * u64::from(burst) {
+                    times.push(schedule.pop());
+                }
+            }
+            times.sort_unstable();
+            let mut alone = Schedule::new(start, pps, burst);
+            for time in times {
+                prop_assert!(time.abs_diff(alone.pop()) <= 2);
+            }
+        }
+
+        #[test]
+        fn no_frame_of_a_count_is_lost(count: u64, workers in 1u64..=16) {
+            let run = run(1e3, Stop::Count(count));
+            let shares = (0..workers).map(|worker| Share::of(&run, 1, worker, workers, 0).count.unwrap());
+            prop_assert_eq!(shares.sum::<u64>(), count);
+        }
+    }
 }
