@@ -149,7 +149,7 @@ pub(super) async fn message(handle: &Handle, interface: &Interface) -> Result<Li
 }
 
 /// What errors call it: as the command line writes it.
-pub(super) fn title(interface: &Interface) -> String {
+pub(crate) fn title(interface: &Interface) -> String {
     match &interface.netns {
         Some(netns) => format!("interface {}@{netns}", interface.name),
         None => format!("interface {}", interface.name),

@@ -46,6 +46,15 @@ impl Size {
         }
     }
 
+    /// The largest, bytes with FCS.
+    pub fn largest(&self) -> u16 {
+        match self {
+            Size::Fixed(size) => *size,
+            Size::Range(range) => *range.end(),
+            Size::Mix(mix) => mix.iter().map(|(size, _)| *size).max().unwrap_or(0),
+        }
+    }
+
     /// Reads `64`, `64-1518`, `imix`, `7:4:1` (weights of IMIX's sizes) or `64:7,594:4` (sizes and weights), where
     /// `least` is the smallest frame that holds the headers. Only the sizes of IMIX are raised to it; one that was
     /// typed is not changed.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::plan::{Place, RxSide, TxIo, TxSide};
 use crate::error::{Failure, Result};
+use crate::frame::FCS_LEN;
 use crate::frame::build::{self, Macs};
 use crate::io::link::{self, Link};
 use crate::io::packet::{self, PacketRx, PacketTx};
@@ -12,6 +13,9 @@ use crate::io::xsk::{self, XskRx, XskTx};
 use crate::io::{Interface, Io, Missed, Mode, Tx, neighbour};
 use crate::profile::{Ip, Profile, Stream};
 use crate::report::Port;
+
+/// Bytes of an Ethernet header, which the MTU does not count.
+const ETHERNET_LEN: usize = 14;
 
 /// A queue to send by.
 pub enum TxQueue {
@@ -123,7 +127,10 @@ pub fn open_rx(side: &RxSide) -> Result<(RxEnd, Vec<(Place, XskTx)>)> {
 }
 
 fn open_tx(profile: &Profile, side: &TxSide, mut halves: Vec<(Place, XskTx)>) -> Result<TxEnd> {
-    let link = link::find(&side.interface)?;
+    let link = link::find_connected(&side.interface)?;
+    for stream in &profile.streams {
+        fits(stream, &link, &side.interface)?;
+    }
     let macs = (profile.streams.iter())
         .map(|stream| macs(stream, side, &link))
         .collect::<Result<_>>()?;
@@ -155,6 +162,27 @@ fn open_tx(profile: &Profile, side: &TxSide, mut halves: Vec<(Place, XskTx)>) ->
         queues,
         macs,
     })
+}
+
+/// Whether the interface lets the frames of a stream pass. What is too long vanishes in some drivers without a trace, and
+/// would count as the path's loss.
+fn fits(stream: &Stream, link: &Link, interface: &Interface) -> Result<()> {
+    let largest = usize::from(stream.size.largest());
+    let room = link.mtu as usize + ETHERNET_LEN + FCS_LEN;
+    if largest <= room {
+        return Ok(());
+    }
+    Err(Failure::environment(
+        link::title(interface),
+        format!(
+            "stream {:?} has frames of {largest} bytes, and its MTU of {} lets {room} pass (with Ethernet header and FCS); a \
+             smaller --size, or `ip link set {} mtu {}`",
+            stream.name,
+            link.mtu,
+            interface.name,
+            largest - ETHERNET_LEN - FCS_LEN
+        ),
+    ))
 }
 
 /// The Ethernet addresses of a stream: as given, or the interface's own and that of the next hop.
@@ -266,5 +294,48 @@ fn describe(interface: &Interface, link: &Link, place: Place) -> Port {
         queue: place.queue,
         core: place.core,
         ..Port::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{Mac, Size};
+    use crate::run::lanes::tests_support::profile;
+
+    #[test]
+    fn frames_longer_than_the_mtu_are_refused_with_both_numbers() {
+        let link = Link {
+            index: 1,
+            mac: Mac([2; 6]),
+            mtu: 1450,
+            driver: "veth".into(),
+            speed: None,
+            rx_queues: 1,
+            tx_queues: 1,
+        };
+        let interface = Interface {
+            name: "v0".into(),
+            netns: Some("pod".into()),
+        };
+        let mut stream = profile().streams.remove(0);
+        for (size, passes) in [
+            (Size::Fixed(1468), true),
+            (Size::Fixed(1469), false),
+            (Size::Range(64..=1468), true),
+            (Size::Range(64..=1469), false),
+            (Size::Mix(vec![(64, 7), (1518, 1), (594, 4)]), false),
+        ] {
+            stream.size = size;
+            let fits = fits(&stream, &link, &interface);
+            assert_eq!(fits.is_ok(), passes, "{:?}", stream.size);
+            if let Err(failure) = fits {
+                let text = failure.to_string();
+                assert!(
+                    text.contains("v0@pod") && text.contains("1450 lets 1468 pass"),
+                    "{text}"
+                );
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::frame::signature::{Lane, MAGIC, SIGNATURE_LEN};
 use crate::frame::sizes::Sizes;
 use crate::frame::template::{Kind, Template};
 use crate::io::FRAME_ROOM;
-use crate::profile::{Size, Stream};
+use crate::profile::Stream;
 use crate::run::lanes::interleave;
 
 /// Bytes that the kernel has room for in a live frame, without FCS: a page of 4 KiB less what it keeps there itself
@@ -126,11 +126,7 @@ impl Tables {
 
 /// Bytes of the longest frame of a stream, if it has room.
 fn longest(stream: &Stream) -> Result<usize> {
-    let size = match &stream.size {
-        Size::Fixed(size) => *size,
-        Size::Range(range) => *range.end(),
-        Size::Mix(mix) => mix.iter().map(|(size, _)| *size).max().unwrap_or(0),
-    };
+    let size = stream.size.largest();
     let len = usize::from(size).saturating_sub(FCS_LEN);
     if len > ROOM || len > FRAME_ROOM {
         return Err(Failure::Usage(format!(
