@@ -19,6 +19,9 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How long to wait for copies when every packet is there.
 const COPIES_NS: u64 = 50_000_000;
 
+/// How long to wait at most for the last packets after Ctrl-C: what a network may take, whatever was asked for.
+const INTERRUPTED_NS: u64 = 1_000_000_000;
+
 /// The main thread's part of a run.
 pub(super) struct Main<'a> {
     pub run: &'a Run,
@@ -83,17 +86,20 @@ impl Main<'_> {
 
     /// Whether a receiver need not wait any longer. `since`: when the senders were done.
     fn has_settled(&self, sends: bool, since: u64, now: u64) -> bool {
-        if self.interrupt.load(Ordering::Relaxed) && !sends {
+        let interrupted = self.interrupt.load(Ordering::Relaxed);
+        if interrupted && !sends {
             return true;
         }
         let last = self.views.last_ns();
         if sends {
             let sums = self.views.sums();
-            let patience = match sums.received >= sums.sent {
+            let most = match (sums.received >= sums.sent, interrupted) {
                 // Everything is there; only copies could still come.
-                true => self.run.settle_ns.min(COPIES_NS),
-                false => self.run.settle_ns,
+                (true, _) => COPIES_NS,
+                (false, true) => INTERRUPTED_NS,
+                (false, false) => u64::MAX,
             };
+            let patience = self.run.settle_ns.min(most);
             // A path that drips for ever is not waited for.
             return now.saturating_sub(last.max(since)) >= patience
                 || now.saturating_sub(since) >= 10 * patience;
@@ -117,5 +123,63 @@ fn keep<T>(work: Result<T>, failure: &mut Option<Failure>) -> Option<T> {
             failure.get_or_insert(error);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::plan::Stamp;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// Whether a run of 10 frames, all of them sent at second 100, of which some came then, is over at `now`.
+    fn has_settled(received: u64, settle_ns: u64, interrupted: bool, now: u64) -> bool {
+        let (interrupt, stop) = (AtomicBool::new(interrupted), AtomicBool::new(false));
+        let views = Views::new(1, 1);
+        views.tx[0].frames.store(10, Ordering::Relaxed);
+        views.rx[0].received.store(received, Ordering::Relaxed);
+        views.rx[0].last_ns.store(100 * SECOND, Ordering::Relaxed);
+        let (_, seconds) = crossbeam::channel::bounded(1);
+        let run = Run {
+            number: Some(1),
+            pps: None,
+            stop: Stop::Count(10),
+            stamp: Stamp::Intended,
+            settle_ns,
+            idle_ns: None,
+            join: false,
+            loss: None,
+        };
+        let main = Main {
+            run: &run,
+            interrupt: &interrupt,
+            stop_tx: &stop,
+            stop_rx: &stop,
+            views: &views,
+            seconds: &seconds,
+            start_ns: 0,
+            collected: &mut Collected::default(),
+        };
+        main.has_settled(true, 100 * SECOND, now)
+    }
+
+    #[test]
+    fn what_is_lost_is_waited_for_as_long_as_asked() {
+        assert!(!has_settled(9, 60 * SECOND, false, 159 * SECOND));
+        assert!(has_settled(9, 60 * SECOND, false, 160 * SECOND));
+        assert!(has_settled(9, 0, false, 100 * SECOND));
+    }
+
+    #[test]
+    fn nobody_waits_long_for_what_is_all_there() {
+        assert!(!has_settled(10, 60 * SECOND, false, 100 * SECOND));
+        assert!(has_settled(10, 60 * SECOND, false, 101 * SECOND));
+    }
+
+    #[test]
+    fn ctrl_c_also_ends_the_waiting() {
+        assert!(!has_settled(9, 60 * SECOND, true, 100 * SECOND));
+        assert!(has_settled(9, 60 * SECOND, true, 101 * SECOND));
     }
 }

@@ -110,7 +110,11 @@ impl Rx for XskRx {
 
     fn wait(&mut self, timeout_ms: u16) -> io::Result<()> {
         self.poke()?;
-        self.rx.poll(timeout_ms.into()).map(drop)
+        match self.rx.poll(timeout_ms.into()) {
+            // Ctrl-C, which the kernel may hand to any thread: a wait that was short.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            woken => woken.map(drop),
+        }
     }
 
     /// The kernel counts a frame that it drops in one of two places (`__xsk_rcv`, `xsk_rcv_check` and `xsk_getsockopt`
