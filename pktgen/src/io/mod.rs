@@ -42,7 +42,8 @@ pub enum Mode {
     Generic,
 }
 
-/// Which frames a receiver takes away from the kernel. What it leaves is counted as foreign and goes its usual way.
+/// Which frames a receiver takes away from the kernel. What it leaves goes its usual way, and is
+/// counted as [`Missed::left`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
     /// Those with our magic or our mark, plain or inside VXLAN: the machine's own traffic goes on.

@@ -38,31 +38,39 @@ fn text(value: &impl serde::Serialize) -> String {
     text
 }
 
-/// Saves the report if that was asked for, then prints it: as JSON, or as tables (with colours on a terminal, unless
+/// Saves the report if that was asked for, and prints it whether or not that went well: as JSON, or as tables (with colours on a terminal, unless
 /// `NO_COLOR` is set: no-color.org).
 ///
 /// # Errors
 /// [`Failure::Environment`]: the file or the output cannot be written.
 pub fn deliver(report: &Report, output: &Output) -> Result<()> {
     let json = json(report);
-    if let Some(file) = &output.save {
-        fs::write(file, &json).map_err(|error| {
+    let saved = match &output.save {
+        Some(file) => fs::write(file, &json).map_err(|error| {
             Failure::Environment(format!(
                 "--save {}: {error}; the directory must exist and be writable",
                 file.display()
             ))
-        })?;
-    }
-    if output.json {
+        }),
+        None => Ok(()),
+    };
+    // Also when it could not be saved: a run may have taken hours.
+    let printed = if output.json {
         print(&json)
     } else {
         print(&table::render(report, coloured()))
-    }
+    };
+    saved.and(printed)
 }
 
 /// Whether standard output is a terminal that wants colours.
 pub fn coloured() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    wants_colours(&io::stdout())
+}
+
+/// Whether an output is a terminal, and its user wants colours (no-color.org: `NO_COLOR` set to anything but nothing says no).
+pub fn wants_colours(output: &impl IsTerminal) -> bool {
+    output.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Prints. A reader that went away (`| head`) has seen enough: no error.

@@ -4,6 +4,7 @@ use crate::account::Interval;
 use crate::profile::Stop;
 use crate::report::Second;
 use crate::report::line::{self, Progress};
+use crate::report::save;
 use crate::run::session::Run;
 
 /// Gets each second of a run.
@@ -43,9 +44,8 @@ pub struct Lines {
 impl Lines {
     /// Coloured where stderr is a terminal that wants it (no-color.org).
     pub fn new(both: bool) -> Self {
-        use std::io::IsTerminal;
         Lines {
-            coloured: std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            coloured: save::wants_colours(&std::io::stderr()),
             both,
         }
     }
