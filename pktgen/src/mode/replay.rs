@@ -24,11 +24,8 @@ use crate::run::ends::{TxEnd, TxQueue};
 use crate::run::interrupt;
 use crate::run::plan::{Place, ReplayPlan, Stamp, Timing, TxIo};
 use crate::run::sender::View;
-use crate::run::session::Run;
+use crate::run::session::{LEAD_NS, Run};
 use crate::run::watch::{Sums, Tick};
-
-/// Between the start of the worker and the first frame: what a thread may need to get going.
-const LEAD_NS: u64 = 20_000_000;
 
 /// How often this thread looks.
 const LOOK: Duration = Duration::from_millis(5);

@@ -13,5 +13,6 @@ pub mod receiver;
 pub mod search;
 pub mod sender;
 pub mod session;
+pub mod waiting;
 pub mod watch;
 mod workers;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam::channel::Sender;
 
+use super::waiting::sharpen;
 use crate::account::{Account, Interval};
 use crate::clock::Clock;
 use crate::frame::FCS_LEN;
@@ -72,7 +73,7 @@ pub fn receive<R: Rx>(
     orders: &Orders,
     view: &View,
 ) -> io::Result<Work> {
-    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+    sharpen();
     let mut account = Account::of(orders.run);
     let (mut span_ns, mut sleeps) = (None, 0);
     let mut now = clock.now();

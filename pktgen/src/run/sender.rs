@@ -2,29 +2,20 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
 use super::lanes::Lanes;
 use super::plan::Stamp;
+use super::waiting::{finish, pause, sharpen};
 use crate::clock::Clock;
 use crate::frame::FCS_LEN;
 use crate::io::{BURST, Tx};
 use crate::pace::Schedule;
-
-/// A gap that is worth sleeping through, and how early to wake: what a timer of this kernel may be late, generously.
-const SLEEP_OVER_NS: u64 = 200_000;
-const WAKE_EARLY_NS: u64 = 100_000;
-
-/// Longest sleep, so that Ctrl-C is noticed.
-const LONGEST_SLEEP_NS: u64 = 50_000_000;
+use crate::report::distribution::nanoseconds;
 
 /// How long after the end overdue frames are still sent.
 const GRACE_NS: u64 = 50_000_000;
-
-/// How long to wait for the kernel to finish with the last frames.
-const FINISH_NS: u64 = 1_000_000_000;
 
 /// What a worker is to do.
 #[derive(Clone, Copy, Debug)]
@@ -71,12 +62,6 @@ pub struct Work {
     pub clock_error_ns: u64,
 }
 
-/// An empty histogram of 1 ns to 18 minutes, exact to three digits.
-fn nanoseconds() -> Histogram<u64> {
-    // The bounds are constants that its documentation allows.
-    Histogram::new_with_bounds(1, 1 << 40, 3).unwrap_or_else(|_| unreachable!())
-}
-
 /// Sends until the count, the end or the stop.
 ///
 /// # Errors
@@ -88,8 +73,7 @@ pub fn send<T: Tx>(
     orders: &Orders,
     view: &View,
 ) -> io::Result<Work> {
-    // A sleep is to last as long as it should, not 50 us more.
-    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+    sharpen();
     let mut pacer = Pacer::new(orders);
     let mut left = orders.count.unwrap_or(u64::MAX);
     let mut work = Work {
@@ -152,29 +136,6 @@ pub fn send<T: Tx>(
     }
     work.clock_error_ns = clock.error_ns();
     Ok(work)
-}
-
-/// Waits for the kernel to finish; frames that it has not finished after a second.
-fn finish<T: Tx>(tx: &mut T, clock: &mut Clock) -> io::Result<usize> {
-    let patience = clock.now() + FINISH_NS;
-    loop {
-        let outstanding = tx.outstanding()?;
-        if outstanding == 0 || clock.now() >= patience {
-            return Ok(outstanding);
-        }
-        std::hint::spin_loop();
-    }
-}
-
-fn pause(now: u64, next: u64) {
-    let gap = next.saturating_sub(now);
-    if gap > SLEEP_OVER_NS {
-        std::thread::sleep(Duration::from_nanos(
-            (gap - WAKE_EARLY_NS).min(LONGEST_SLEEP_NS),
-        ));
-    } else {
-        std::hint::spin_loop();
-    }
 }
 
 /// A schedule, or none.

@@ -19,7 +19,7 @@ use crate::profile::{Profile, Stop};
 use crate::report::Second;
 
 /// Between the start of the workers and the first frame: what a thread may need to get going.
-const LEAD_NS: u64 = 20_000_000;
+pub(crate) const LEAD_NS: u64 = 20_000_000;
 
 /// Open ends.
 pub struct Session {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
@@ -10,18 +9,10 @@ use super::timetable::Timetable;
 use crate::clock::Clock;
 use crate::frame::FCS_LEN;
 use crate::io::{BURST, Tx};
+use crate::report::distribution::nanoseconds;
 use crate::run::capture::Capture;
 use crate::run::sender::View;
-
-/// A gap that is worth sleeping through, and how early to wake: what a timer of this kernel may be late, generously.
-const SLEEP_OVER_NS: u64 = 200_000;
-const WAKE_EARLY_NS: u64 = 100_000;
-
-/// Longest sleep, so that Ctrl-C is noticed.
-const LONGEST_SLEEP_NS: u64 = 50_000_000;
-
-/// How long to wait for the kernel to finish with the last frames.
-const FINISH_NS: u64 = 1_000_000_000;
+use crate::run::waiting::{finish, pause, sharpen};
 
 /// What to send.
 pub struct Orders<'a> {
@@ -69,8 +60,7 @@ pub fn send<T: Tx>(
     clock: &mut Clock,
     view: &View,
 ) -> io::Result<Work> {
-    // A sleep is to last as long as it should, not 50 us more.
-    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+    sharpen();
     let mut work = Work {
         frames: 0,
         bytes: 0,
@@ -131,36 +121,10 @@ pub fn send<T: Tx>(
     Ok(work)
 }
 
-/// An empty histogram of 1 ns to 18 minutes, exact to three digits.
-fn nanoseconds() -> Histogram<u64> {
-    // The bounds are constants that its documentation allows.
-    Histogram::new_with_bounds(1, 1 << 40, 3).unwrap_or_else(|_| unreachable!())
-}
-
-/// Waits for the kernel to finish; frames that it has not finished after a second.
-fn finish<T: Tx>(tx: &mut T, clock: &mut Clock) -> io::Result<usize> {
-    let patience = clock.now() + FINISH_NS;
-    loop {
-        let outstanding = tx.outstanding()?;
-        if outstanding == 0 || clock.now() >= patience {
-            return Ok(outstanding);
-        }
-        std::hint::spin_loop();
-    }
-}
-
-fn pause(now: u64, next: u64) {
-    let gap = next.saturating_sub(now);
-    if gap > SLEEP_OVER_NS {
-        let sleep = (gap - WAKE_EARLY_NS).min(LONGEST_SLEEP_NS);
-        std::thread::sleep(Duration::from_nanos(sleep));
-    } else {
-        std::hint::spin_loop();
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use pcap_file::pcap::{PcapPacket, PcapWriter};
 
     use super::*;
