@@ -254,7 +254,7 @@ impl RxEnd {
             };
             sum.overrun += missed
                 .map_err(|e| {
-                    Failure::environment(format!("counters of {}", self.interface.name), e)
+                    Failure::environment(format!("counters of {}", link::title(&self.interface)), e)
                 })?
                 .overrun;
         }

@@ -18,6 +18,7 @@ use crate::error::{Failure, Result};
 use crate::frame::FCS_LEN;
 use crate::frame::classify::{Seen, classify};
 use crate::frame::swap::swap;
+use crate::io::link;
 use crate::io::packet::{self, PacketTx};
 use crate::io::xsk::XskTx;
 use crate::io::{BURST, FRAME_ROOM, Rx, Tx};
@@ -137,7 +138,7 @@ impl Mirror {
             while running > 0 {
                 if let Ok(work) = done.recv_timeout(LOOK) {
                     running -= 1;
-                    let name = &self.rx.interface.name;
+                    let name = link::title(&self.rx.interface);
                     reflected.add(
                         work.map_err(|e| Failure::environment(format!("reflecting on {name}"), e))?,
                     );

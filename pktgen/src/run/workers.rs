@@ -16,6 +16,7 @@ use super::{live, receiver, sender};
 use crate::account::Interval;
 use crate::clock::Clock;
 use crate::error::{Failure, Result};
+use crate::io::link;
 use crate::profile::{Profile, Stop};
 
 /// A worker's end, as it comes over the channel.
@@ -53,7 +54,7 @@ pub(super) fn receive<'scope>(
         let (done, mut clock, name) = (
             team.done.clone(),
             team.clock.clone(),
-            end.interface.name.clone(),
+            link::title(&end.interface),
         );
         let (core, queue_number) = (place.core, place.queue);
         spawn(team.scope, "rx", core, move || {
@@ -99,7 +100,7 @@ pub(super) fn send<'scope>(
         let (done, mut clock, name) = (
             team.done.clone(),
             team.clock.clone(),
-            end.interface.name.clone(),
+            link::title(&end.interface),
         );
         let (core, queue_number) = (place.core, place.queue);
         if let TxQueue::Live = queue {
