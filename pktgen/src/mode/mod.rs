@@ -47,7 +47,7 @@ fn watch(output: &Output, both: bool) -> Box<dyn Watch> {
     }
 }
 
-/// A run's number: random, from the seed, so that it can be repeated, and the time, so that two runs differ.
+/// A run's number, from the seed and the time: two runs differ, also if one repeats the other's seed.
 fn number(seed: u64) -> u16 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -45,7 +45,7 @@ pub struct Profile {
     pub burst: u16,
     /// When to end.
     pub stop: Stop,
-    /// Of everything that is random: flow order, sizes, payload, run number.
+    /// Of everything that is random but the run number: flow order, sizes, payload.
     pub seed: u64,
 }
 
