@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use common::{Trio, in_a_lab};
 use perf::lab::traffic::Ping;
 use perf::lab::{LabError, Result, TweedNode, binary, expect, run, wait_until};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// A terminal of 110 by 40 with `tweed-perf top` in it, and a shell around that tells how it ended.
 struct Screen {
@@ -224,7 +225,16 @@ fn a_killed_engine_is_told_and_the_next_one_picked_up() {
         trio.t1.kill_dataplane()?;
         screen.wait_for("down since")?;
         screen.press("C-c")?;
-        screen.ended(3)
+        screen.ended(3)?;
+
+        // A terminal that goes away takes it along.
+        let screen = Screen::start(&trio.t1, "")?;
+        screen.wait_for("down since")?;
+        let pid = screen.pid()?;
+        drop(screen);
+        wait_until("top to end with its terminal", 20, || {
+            test_kill_process(pid) == Err(Errno::SRCH)
+        })
     })
 }
 

@@ -17,6 +17,7 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use super::app::App;
 use super::key::action;
@@ -25,6 +26,9 @@ use crate::stats::Source;
 
 /// Longest wait for a key: a signal is noticed as late.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The exit status of a program ended by SIGHUP, by the shell's convention.
+const HUNG_UP: i32 = 129;
 
 /// A terminal that is ours.
 struct Taken;
@@ -55,12 +59,26 @@ fn give_back() {
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
 }
 
+/// A terminal that hangs up ends the process, from a thread of its own: crossterm goes on reading a terminal that is gone for
+/// ever, inside one call, and looks at no flag.
+fn end_with_the_terminal() -> std::io::Result<()> {
+    let mut hangups = Signals::new([SIGHUP])?;
+    std::thread::spawn(move || {
+        if hangups.forever().next().is_some() {
+            give_back();
+            std::process::exit(HUNG_UP);
+        }
+    });
+    Ok(())
+}
+
 /// Shows the dashboard until the user or a signal ends it.
 pub fn run(app: &mut App, source: &mut Source) -> std::io::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+    for signal in [SIGINT, SIGTERM, SIGQUIT] {
         signal_hook::flag::register(signal, stop.clone())?;
     }
+    end_with_the_terminal()?;
     let _taken = Taken::take()?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
     let mut looked = Instant::now();
