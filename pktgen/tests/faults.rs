@@ -7,7 +7,7 @@ mod support;
 use pktgen::report::{Distribution, Received, Report};
 use support::middlebox::{Counts, Delay};
 use support::path::{Kind, Path};
-use support::run::pktgen;
+use support::run::{pktgen, promptly};
 
 /// A run: slow enough for a middlebox that shares two cores with everything else. The last frame must have no fault: with no
 /// successor to overtake it, it would come too late.
@@ -19,9 +19,12 @@ fn through(path: &Path, faults: &str, load: &str, flags: &str) -> (Report, Count
     for _ in 0..3 {
         let middlebox = path.middlebox(faults);
         let (tx, rx) = (path.tx(), path.rx());
-        let outcome = pktgen(format!(
-            "latency --tx {tx} --rx {rx} {load} {flags} --json --quiet"
-        ));
+        let flags = format!("latency --tx {tx} --rx {rx} {load} {flags} --json --quiet");
+        let outcome = if load == SLOW {
+            promptly(&flags)
+        } else {
+            pktgen(&flags)
+        };
         let (report, counts) = (outcome.report(), middlebox.stop());
         if report
             .received
@@ -216,6 +219,10 @@ fn find_delay(path: &Path, io: &str, delay: &str) -> Result<(), String> {
         Err(result)
     }
 }
+
+/// A run that leaves the cores time to sleep, and knows which they are.
+const SLOW: &str =
+    "--rate 500pps --count 500 --settle 100ms --stamp departure --tx-cores 0 --rx-cores 1";
 
 /// Latencies as reported, delays as done, and the clock's error.
 fn latency(path: &Path, io: &str, delay: &str) -> (Distribution, Delay, u64) {

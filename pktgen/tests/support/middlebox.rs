@@ -7,6 +7,7 @@ use perf::lab::{Namespace, Process, run, wait_until};
 use rustix::process::Signal;
 use serde::Deserialize;
 
+use super::run::PROMPT;
 use super::wire::Files;
 
 /// A running middlebox.
@@ -48,9 +49,9 @@ impl Middlebox {
         }
         let log = files.path("middlebox.log");
         let _ = std::fs::remove_file(&log);
-        let mut command = ns.command("nice");
+        let mut command = ns.command("chrt");
         command
-            .args(["-n", "-20"])
+            .args(PROMPT)
             .arg(&program)
             .args([from, to])
             .args(faults.split_whitespace());

@@ -21,15 +21,21 @@ pub struct Outcome {
 /// Runs `tweed-pktgen` with flags given as one line without quoting. Before others on the machine, for what it measures is when
 /// things happen.
 pub fn pktgen(flags: impl AsRef<str>) -> Outcome {
-    pktgen_with(flags, &[])
+    outcome(Command::new("nice").args(["-n", "-20", PROGRAM]), flags)
 }
 
-/// As [`pktgen`], with further arguments taken as they are.
-pub fn pktgen_with(flags: impl AsRef<str>, more: &[&str]) -> Outcome {
-    let output = Command::new("nice")
-        .args(["-n", "-20", PROGRAM])
+/// As [`pktgen`], under the real-time scheduler: for runs that sleep between frames (below some 4,000 a second), which it does
+/// not hold up whatever else the machine does. One that spins all the time would be stopped for 50 ms of each second.
+pub fn promptly(flags: impl AsRef<str>) -> Outcome {
+    outcome(Command::new("chrt").args(PROMPT).arg(PROGRAM), flags)
+}
+
+/// For chrt(1).
+pub const PROMPT: [&str; 2] = ["--fifo", "10"];
+
+fn outcome(command: &mut Command, flags: impl AsRef<str>) -> Outcome {
+    let output = command
         .args(flags.as_ref().split_whitespace())
-        .args(more)
         .stdin(Stdio::null())
         .output()
         .unwrap();
