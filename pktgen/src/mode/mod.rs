@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::error::{Failure, Result};
 use crate::profile::{Profile, Rate};
 use crate::report::units::percent;
-use crate::report::{Report, SCHEMA, Setup, machine};
+use crate::report::{Report, SCHEMA, Setup, caution, machine, save};
 use crate::run::outcome::Outcome;
 use crate::run::plan::{Command, Output, Stamp};
 use crate::run::session::Session;
@@ -27,6 +27,16 @@ const TOOL: &str = concat!("tweed-pktgen ", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// See [`crate::error::Failure`].
 pub fn run(command: &Command) -> Result<()> {
+    let output = match command {
+        Command::Tx(plan) => Some(&plan.output),
+        Command::Rx(plan) => Some(&plan.output),
+        Command::Latency(plan) => Some(&plan.output),
+        Command::Reflect(plan) => Some(&plan.output),
+        Command::Ndr(plan) => Some(&plan.output),
+        Command::Replay(plan) => Some(&plan.output),
+        Command::Report(_) => None,
+    };
+    output.map_or(Ok(()), save::ready)?;
     match command {
         Command::Tx(plan) => tx::run(plan),
         Command::Rx(plan) => rx::run(plan),
@@ -77,7 +87,7 @@ pub(crate) fn mean_size(profile: &Profile) -> f64 {
 fn describe(mode: &str, asked: &Asked, session: &Session, outcome: Outcome) -> Report {
     let tx = session.tx.iter().flat_map(|end| end.ports());
     let rx = session.rx.iter().flat_map(|end| end.ports());
-    Report {
+    let mut report = Report {
         schema: SCHEMA,
         mode: mode.into(),
         tool: TOOL.into(),
@@ -95,7 +105,10 @@ fn describe(mode: &str, asked: &Asked, session: &Session, outcome: Outcome) -> R
             burst: asked.profile.map_or(0, |profile| profile.burst),
             stamp: match (asked.stamp, asked.profile.map(|profile| profile.rate)) {
                 (_, None) => String::new(),
-                (Stamp::Intended, Some(rate)) if rate != Rate::Max => "intended".into(),
+                // A search at "max" is so only in its first trial; the others have a schedule.
+                (Stamp::Intended, Some(rate)) if rate != Rate::Max || mode == "ndr" => {
+                    "intended".into()
+                }
                 _ => "departure".into(),
             },
             profile: asked
@@ -110,7 +123,13 @@ fn describe(mode: &str, asked: &Asked, session: &Session, outcome: Outcome) -> R
         ndr: None,
         notes: outcome.notes,
         passed: None,
+    };
+    // A search keeps its own judgement of each trial; what its last one was like is not the result.
+    if mode != "ndr" {
+        let cautions = caution::cautions(&report);
+        report.notes.splice(0..0, cautions);
     }
+    report
 }
 
 /// What a report says was asked.

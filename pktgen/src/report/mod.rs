@@ -1,6 +1,7 @@
 //! The result of a run, with everything needed to repeat it. JSON is this model; tables, the live line and plots are
 //! views.
 
+pub mod caution;
 pub mod distribution;
 pub mod grid;
 pub mod join;

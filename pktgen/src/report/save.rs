@@ -38,20 +38,47 @@ fn text(value: &impl serde::Serialize) -> String {
     text
 }
 
-/// Saves the report if that was asked for, and prints it whether or not that went well: as JSON, or as tables (with colours on a terminal, unless
-/// `NO_COLOR` is set: no-color.org).
+/// Whether the file of `--save` can be written, asked before the run: one of hours must not end with a directory that is not
+/// there. Nothing is left behind. What is neither absent nor a regular file (a pipe) is not tried, for opening it tells its reader.
+///
+/// # Errors
+/// [`Failure::Environment`]: it cannot.
+pub fn ready(output: &Output) -> Result<()> {
+    let Some(file) = &output.save else {
+        return Ok(());
+    };
+    let there = fs::metadata(file);
+    if there
+        .as_ref()
+        .is_ok_and(|there| !there.is_file() && !there.is_dir())
+    {
+        return Ok(());
+    }
+    let opened = fs::OpenOptions::new().append(true).create(true).open(file);
+    opened.map_err(|error| refused(file, &error))?;
+    if there.is_err() {
+        // An empty file in its place would be taken for a run.
+        let _ = fs::remove_file(file);
+    }
+    Ok(())
+}
+
+fn refused(file: &Path, error: &io::Error) -> Failure {
+    Failure::Environment(format!(
+        "--save {}: {error}; the directory must exist and be writable",
+        file.display()
+    ))
+}
+
+/// Saves the report if that was asked for, and prints it whether or not that went well: as JSON, or as tables (with
+/// colours on a terminal, unless `NO_COLOR` is set: no-color.org).
 ///
 /// # Errors
 /// [`Failure::Environment`]: the file or the output cannot be written.
 pub fn deliver(report: &Report, output: &Output) -> Result<()> {
     let json = json(report);
     let saved = match &output.save {
-        Some(file) => fs::write(file, &json).map_err(|error| {
-            Failure::Environment(format!(
-                "--save {}: {error}; the directory must exist and be writable",
-                file.display()
-            ))
-        }),
+        Some(file) => fs::write(file, &json).map_err(|error| refused(file, &error)),
         None => Ok(()),
     };
     // Also when it could not be saved: a run may have taken hours.
@@ -154,6 +181,32 @@ mod tests {
             [report(), report()]
         );
         assert_eq!(parse("[]").unwrap(), []);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_before_the_run() {
+        let to = |file: &Path| Output {
+            json: false,
+            save: Some(file.into()),
+            quiet: true,
+            command: Vec::new(),
+        };
+        let here = std::env::temp_dir().join(format!("pktgen-ready-{}", std::process::id()));
+        fs::create_dir(&here).unwrap();
+        let (fresh, kept) = (here.join("fresh.json"), here.join("kept.json"));
+        fs::write(&kept, "kept").unwrap();
+        ready(&to(&fresh)).unwrap();
+        ready(&to(&kept)).unwrap();
+        assert!(!fresh.exists());
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "kept");
+        for bad in [here.join("nowhere/run.json"), here.clone()] {
+            let refused = ready(&to(&bad)).unwrap_err().to_string();
+            assert!(
+                refused.starts_with(&format!("--save {}", bad.display())),
+                "{refused}"
+            );
+        }
+        fs::remove_dir_all(&here).unwrap();
     }
 
     #[test]
