@@ -20,6 +20,7 @@ use crate::io::{Io, packet, xsk};
 use crate::profile::{Rate, Stop};
 use crate::report::{self, Distribution, Pacing, Report, SCHEMA, Sent, Setup, machine, moment};
 use crate::run::capture::Capture;
+use crate::run::cores;
 use crate::run::ends::{TxEnd, TxQueue};
 use crate::run::interrupt;
 use crate::run::plan::{Place, ReplayPlan, Stamp, Timing, TxIo};
@@ -143,6 +144,7 @@ fn worker(plan: &ReplayPlan) -> Result<Place> {
 }
 
 fn open(plan: &ReplayPlan, place: Place) -> Result<TxQueue> {
+    cores::check(&[place])?;
     let interface = &plan.side.interface;
     Ok(match plan.side.io {
         TxIo::Queue(Io::Packet) => TxQueue::Packet(Box::new(packet::open_tx(interface)?)),

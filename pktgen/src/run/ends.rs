@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::cores;
 use super::plan::{Place, RxSide, TxIo, TxSide};
 use crate::error::{Failure, Result};
 use crate::frame::FCS_LEN;
@@ -90,6 +91,7 @@ pub fn open(
 
 /// Opens a receiving end; also the other halves of its sockets, by place. Nothing is directed to it yet.
 pub fn open_rx(side: &RxSide) -> Result<(RxEnd, Vec<(Place, XskTx)>)> {
+    cores::check(&side.workers)?;
     let link = link::find(&side.interface)?;
     let (mut queues, mut halves, mut taker) = (Vec::new(), Vec::new(), None);
     match side.io {
@@ -127,6 +129,7 @@ pub fn open_rx(side: &RxSide) -> Result<(RxEnd, Vec<(Place, XskTx)>)> {
 }
 
 fn open_tx(profile: &Profile, side: &TxSide, mut halves: Vec<(Place, XskTx)>) -> Result<TxEnd> {
+    cores::check(&side.workers)?;
     let link = link::find_connected(&side.interface)?;
     for stream in &profile.streams {
         fits(stream, &link, &side.interface)?;

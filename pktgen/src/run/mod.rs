@@ -2,6 +2,7 @@
 
 mod attend;
 pub mod capture;
+pub mod cores;
 pub mod ends;
 pub mod interrupt;
 pub mod lanes;

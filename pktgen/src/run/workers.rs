@@ -144,7 +144,7 @@ pub(super) fn spawn<'scope>(
     };
     let work = move || {
         if let Some(id) = core {
-            // Checked when the plan was made; a CPU that went offline since is the scheduler's business.
+            // Checked before the queues were opened; a CPU that went offline since is the scheduler's business.
             core_affinity::set_for_current(core_affinity::CoreId { id });
         }
         work();
