@@ -162,7 +162,6 @@ fn chart(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Outcome {
     chart
         .configure_series_labels()
         .position(match panel.legend {
-            Corner::UpperLeft => SeriesLabelPosition::UpperLeft,
             Corner::LowerMiddle => SeriesLabelPosition::LowerMiddle,
             Corner::LowerRight => SeriesLabelPosition::LowerRight,
         })

@@ -20,9 +20,14 @@ const PORTS: usize = 8;
 /// The final tables of a run, with or without colour.
 pub fn render(report: &Report, coloured: bool) -> String {
     let mut out = headline(report, coloured);
+    // What a search found is its result; the counts beside it are those of one trial.
+    let counts = match report.mode.as_str() {
+        "ndr" => "Last trial",
+        _ => "Result",
+    };
     for (title, body) in [
-        ("Result", traffic::result(report, coloured)),
         ("Throughput (RFC 2544)", verdict::ndr(report, coloured)),
+        (counts, traffic::result(report, coloured)),
         ("Streams", traffic::streams(report, coloured)),
         ("Latency", times::latency(report, coloured)),
         ("Pacing", times::pacing(report, coloured)),
@@ -66,10 +71,15 @@ fn headline(report: &Report, coloured: bool) -> String {
     let mut lines = Vec::new();
     let machine = &report.machine;
     if machine.cpus != 0 {
-        let virtual_one = machine
-            .hypervisor
-            .as_ref()
-            .map_or(String::new(), |by| format!(", virtual ({by})"));
+        let virtual_one =
+            machine
+                .hypervisor
+                .as_ref()
+                .map_or(String::new(), |by| match by.as_str() {
+                    // It is one, and does not tell whose.
+                    "yes" => ", virtual".into(),
+                    by => format!(", virtual ({})", clean(by)),
+                });
         lines.push(format!(
             "machine  {}, {} CPUs, {}, Linux {}{virtual_one}",
             machine.cpu,

@@ -63,7 +63,7 @@ pub fn panel(runs: &[Named]) -> Option<Panel> {
         y: Axis::logarithmic("latency", least, most, |value| round(ns(value))),
         curves,
         marks: Vec::new(),
-        legend: Corner::UpperLeft,
+        legend: Corner::LowerRight,
     })
 }
 

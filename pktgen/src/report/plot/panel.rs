@@ -58,11 +58,9 @@ pub struct Mark {
 /// Part of a plot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Corner {
-    /// For curves that rise.
-    UpperLeft,
     /// For curves that stay up.
     LowerMiddle,
-    /// For marks that rise.
+    /// For what rises.
     LowerRight,
 }
 
