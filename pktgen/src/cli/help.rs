@@ -17,7 +17,7 @@ Units:
 Examples:
   tweed-pktgen latency --tx eth1 --rx eth2 --dst 198.19.0.1 --rate 100kpps
   tweed-pktgen ndr --tx eth1 --rx eth2 --dst 198.19.0.1 --size 64
-  tweed-pktgen tx -i eth0@pod-a --dst 10.244.2.2 --flows 1000 --size imix --rate 1Gbit-wire
+  tweed-pktgen tx -i eth0@pod-a --dst 10.244.2.2 --flows 1000 --size 64-1468 --rate 1Gbit-wire
 
 Exit codes:
   0  done, and within the bound if there was one
@@ -63,8 +63,8 @@ pub const LATENCY: &str = "\
 Examples:
   tweed-pktgen latency --tx eth1 --rx eth2 --dst 198.19.0.1 --rate 100kpps
       through a device that forwards from eth1 to eth2
-  tweed-pktgen latency --tx eth0@pod-a --rx eth0@pod-b --dst 10.244.2.2 --size imix --loss 0%
-      from pod to pod; any loss is exit code 1
+  tweed-pktgen latency --tx eth0@pod-a --rx eth0@pod-b --dst 10.244.2.2 --size 64-1468 --loss 0%
+      from pod to pod, up to a pod's MTU of 1450; any loss is exit code 1
   tweed-pktgen latency --tx eth1 --rx eth1 --dst 198.19.0.1
       there and back: `tweed-pktgen reflect` runs at the far end
   tweed-pktgen latency --tx eth1 --rx eth2 --profile imix.toml --tx-cores 2 --rx-cores 3 --busy
