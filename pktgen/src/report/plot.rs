@@ -1,6 +1,6 @@
 //! Plots of saved runs, as one SVG: rates over time, latency by percentile, and the search of `ndr`.
 //!
-//! Each kind of plot computes a [`Panel`] (plain numbers, tested without a picture); drawing is the same for all, by
+//! Each kind of plot computes a `Panel` (plain numbers, tested without a picture); drawing is the same for all, by
 //! plotters. Fonts are the viewer's own, so a plot needs no font file. Invariant: only finite numbers and
 //! [cleaned](super::grid::clean) names are drawn.
 

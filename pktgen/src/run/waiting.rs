@@ -1,7 +1,7 @@
 //! How a sending worker waits: for the time of its next frame, and in the end for the kernel.
 //!
-//! Invariant: it never waits longer than [`LONGEST_SLEEP_NS`] at a time before it is asked again whether to go on, and
-//! [`FINISH_NS`] in all when it is over, so that Ctrl-C is noticed and every run ends.
+//! Invariant: it never waits longer than 50 ms at a time before it is asked again whether to go on, and
+//! a second in all when it is over, so that Ctrl-C is noticed and every run ends.
 
 use std::io;
 use std::time::Duration;
