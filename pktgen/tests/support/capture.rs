@@ -23,7 +23,17 @@ impl Capture {
         let _ = std::fs::remove_file(&log);
         let mut command = ns.command("tcpdump");
         command
-            .args(["-i", device, "-Q", "in", "-n", "-U", "-B", "65536"])
+            .args([
+                "-i",
+                device,
+                "-Q",
+                "in",
+                "-n",
+                "-U",
+                "-B",
+                "65536",
+                "--immediate-mode",
+            ])
             .args(["--time-stamp-precision", "nano", "-s", &snap.to_string()])
             .arg("-w")
             .arg(&path);
@@ -45,8 +55,7 @@ impl Capture {
 
     /// As [`Capture::stop`]; an error if it lost any.
     pub fn try_stop(self) -> Result<Pcap, String> {
-        // A block of its ring is handed over after a second at the latest, if it is not full before.
-        std::thread::sleep(std::time::Duration::from_millis(1_200));
+        std::thread::sleep(std::time::Duration::from_millis(300));
         let (status, output) = self.process.stop(Signal::INT, 10).unwrap();
         assert!(status.success(), "tcpdump: {status}: {output}");
         if !output.contains("\n0 packets dropped by kernel") {
