@@ -16,12 +16,12 @@ use perf::lab::capture::{Capture, Pcap};
 use perf::lab::{Namespace, name::Prefix, wait_until};
 use pktgen::frame::build::{Builder, Macs, body};
 use pktgen::frame::classify::{Seen, classify};
+use pktgen::frame::interleave::interleave;
 use pktgen::frame::signature::{Lane, SIGNATURE_LEN, Signature};
 use pktgen::frame::template::Template;
 use pktgen::io::Interface;
 use pktgen::io::live::{Live, LivePlan};
 use pktgen::profile::*;
-use pktgen::run::lanes::interleave;
 
 const RUN: u16 = 0x1234;
 const WORKER: u8 = 3;

@@ -10,6 +10,7 @@ pub mod classify;
 pub mod draw;
 pub mod flow;
 mod headers;
+pub mod interleave;
 mod mark;
 mod read;
 pub mod signature;

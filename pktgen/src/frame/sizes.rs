@@ -2,9 +2,9 @@
 
 use super::FCS_LEN;
 use super::draw::{Draw, Purpose};
+use super::interleave::interleave;
 use super::signature::Lane;
 use crate::profile::Size;
-use crate::run::lanes::interleave;
 
 /// Lengths, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! `tweed-pktgen ndr`: the throughput of RFC 2544 section 26.1, the highest rate that loses no more than a bound.
 
+use std::sync::atomic::Ordering;
+
 use crate::error::{Failure, Result};
 use crate::frame::WIRE_OVERHEAD;
 use crate::profile::Stop;
@@ -44,12 +46,7 @@ pub fn run(plan: &NdrPlan) -> Result<()> {
     };
     let mut last = Outcome::default();
     let mut count = 0;
-    let mut attempt = |wanted: Wanted| {
-        if interrupt.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(Failure::Environment(
-                "interrupted: a search that was not finished has no result".into(),
-            ));
-        }
+    let mut attempt = |wanted: Wanted| -> Result<(Trial, bool)> {
         let length = if wanted.confirming {
             plan.confirm_ns
         } else {
@@ -69,17 +66,17 @@ pub fn run(plan: &NdrPlan) -> Result<()> {
         last = session.run(&run, &interrupt, &mut Silent)?;
         let trial = judge(plan, wanted.pps, &last);
         count += 1;
-        if !quiet {
+        if !quiet && !interrupt.load(Ordering::Relaxed) {
             eprintln!("{}", line(count, wanted.confirming, &trial));
         }
         let held_up = !trial.passed && was_held_up(&last);
         Ok((trial, held_up))
     };
-    let mut ndr = search(settings, |wanted| {
+    let mut ndr = search(settings, &interrupt, |wanted| {
         let mut repeated = 0;
         loop {
             let (mut trial, held_up) = attempt(wanted)?;
-            if held_up && repeated + 1 < ATTEMPTS {
+            if held_up && repeated + 1 < ATTEMPTS && !interrupt.load(Ordering::Relaxed) {
                 repeated += 1;
                 continue;
             }
@@ -96,11 +93,18 @@ pub fn run(plan: &NdrPlan) -> Result<()> {
     ndr.bits_l2 = ndr.pps.map(|pps| pps * size * 8.0);
     ndr.bits_wire = ndr.pps.map(|pps| pps * (size + WIRE_OVERHEAD as f64) * 8.0);
     let found = ndr.pps.is_some();
+    let interrupted = interrupt.load(Ordering::Relaxed);
     let mut report = super::describe("ndr", &asked, &session, last);
-    report.passed = Some(found);
+    report.passed = (!interrupted).then_some(found);
     report.ndr = Some(ndr);
+    if interrupted {
+        report.notes.push(
+            "interrupted: the search was not finished, its result is no more than a lower bound"
+                .into(),
+        );
+    }
     report::deliver(&report, &plan.output)?;
-    if found {
+    if found || interrupted {
         return Ok(());
     }
     Err(Failure::Loss(format!(

@@ -17,6 +17,9 @@ use crate::profile::Profile;
 /// How often the counts are read.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// How long after its end a run at a rate may go on to send what was due, nanoseconds.
+const GRACE_NS: u64 = 200_000_000;
+
 /// The program of one worker, loaded.
 pub struct LiveWorker {
     live: Live,
@@ -45,7 +48,7 @@ pub fn load(
         seed: profile.seed,
         pps: share.pps,
         burst: profile.burst,
-        count: share.count,
+        count: share.count.or_else(|| due(share)),
         intended: stamp == Stamp::Intended,
     };
     Ok(LiveWorker {
@@ -54,13 +57,20 @@ pub fn load(
     })
 }
 
+/// The frames of a duration at a rate: the program's schedule starts when the kernel has got going, so its end must not be the
+/// clock's, or the first milliseconds would be missing.
+fn due(share: &Share) -> Option<u64> {
+    let (pps, end) = (share.pps?, share.end_ns?);
+    Some((end.saturating_sub(share.start_ns) as f64 * pps / 1e9).round() as u64)
+}
+
 impl LiveWorker {
     /// Sends until the count, the end or the stop.
     ///
     /// # Errors
     /// See [`Live::run`].
     pub fn run(mut self, clock: &mut Clock, orders: &Orders, view: &View) -> Result<SendingWork> {
-        while clock.now() < orders.start_ns {
+        while clock.now() < orders.start_ns && !orders.stop.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(1));
         }
         let (stop, over) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -99,7 +109,9 @@ fn watch(
         if let Ok(counts) = counts.read() {
             show(&counts, view);
         }
-        let late = orders.end_ns.is_some_and(|end| clock.now() >= end);
+        // At a rate the count ends it.
+        let grace = orders.pps.map_or(0, |_| GRACE_NS);
+        let late = orders.end_ns.is_some_and(|end| clock.now() >= end + grace);
         if late || orders.stop.load(Ordering::Relaxed) {
             stop.store(true, Ordering::Relaxed);
         }

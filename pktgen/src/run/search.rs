@@ -9,6 +9,8 @@
 //! Invariant: every rate reported was really sent, passed a search trial and each of its confirming trials, and lies below
 //! every rate that failed. A sender that falls short of its rate cannot pass; that caps the search, and is no failure of the path.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::error::Result;
 use crate::report::{Ndr, Trial};
 
@@ -50,12 +52,16 @@ pub struct Wanted {
     pub confirming: bool,
 }
 
-/// Searches; `trial` runs one. A trial passes if `trial` says so and its sender reached 98 % of the rate. The rate reported is
+/// Searches until `stop` is set; `trial` runs one. A trial passes if `trial` says so and its sender reached 98 % of the rate. The rate reported is
 /// the lowest that was really sent in the trials that passed at it; its bits are for the caller, who knows the frames.
 ///
 /// # Errors
 /// The first that `trial` returns.
-pub fn search(search: Search, mut trial: impl FnMut(Wanted) -> Result<Trial>) -> Result<Ndr> {
+pub fn search(
+    search: Search,
+    stop: &AtomicBool,
+    mut trial: impl FnMut(Wanted) -> Result<Trial>,
+) -> Result<Ndr> {
     let mut bracket = Bracket::new(search);
     let mut trials = Vec::new();
     let mut next = Some(Wanted {
@@ -66,6 +72,10 @@ pub fn search(search: Search, mut trial: impl FnMut(Wanted) -> Result<Trial>) ->
         && trials.len() < MOST_TRIALS
     {
         let mut done = trial(wanted)?;
+        if stop.load(Ordering::Relaxed) {
+            // Cut short, it says nothing of its rate.
+            break;
+        }
         bracket.learn(wanted, &mut done);
         trials.push(done);
         next = bracket.next();
@@ -230,6 +240,9 @@ mod tests {
 
     use super::*;
 
+    /// Nobody stops it.
+    static GO: AtomicBool = AtomicBool::new(false);
+
     /// What happens to frames: a sender that reaches at most `sender`, a path that forwards at most `limit`, and `noise`, the
     /// loss that trial number `n` at a rate has anyway.
     struct Path<F: Fn(usize, f64) -> f64> {
@@ -241,7 +254,7 @@ mod tests {
     impl<F: Fn(usize, f64) -> f64> Path<F> {
         fn search(&self, asked: Search) -> Ndr {
             let mut count = 0;
-            search(asked, |wanted| {
+            search(asked, &GO, |wanted| {
                 count += 1;
                 Ok(self.trial(count, wanted, asked.loss))
             })
@@ -347,7 +360,7 @@ mod tests {
         fn a_queue_does_not_hide_the_limit(limit in 1e3f64..1e6, queue in 0.0f64..0.1) {
             let path = Path { sender: f64::INFINITY, limit: f64::INFINITY, noise: quiet };
             let search = asked(Some(limit * 20.0));
-            let ndr = super::search(search, |wanted| {
+            let ndr = super::search(search, &GO, |wanted| {
                 let seconds = if wanted.confirming { 5.0 } else { 2.0 };
                 let sent = wanted.pps.unwrap() * seconds;
                 let loss = (1.0 - limit * (seconds + queue) / sent).max(0.0);
@@ -401,7 +414,7 @@ mod tests {
         fn an_unsteady_sender_still_has_a_rate(sender in 1e3f64..1e6, seed: u64) {
             let search = asked(None);
             let mut random = fastrand::Rng::with_seed(seed);
-            let ndr = super::search(search, |wanted| {
+            let ndr = super::search(search, &GO, |wanted| {
                 let able = sender * (0.95 + 0.05 * random.f64());
                 let path = Path { sender: able, limit: f64::INFINITY, noise: quiet };
                 Ok(path.trial(0, wanted, search.loss))
@@ -456,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_receiver_that_overran_fails_the_rate_without_loss() {
-        let ndr = search(asked(Some(1e6)), |wanted| {
+        let ndr = search(asked(Some(1e6)), &GO, |wanted| {
             let pps = wanted.pps.unwrap();
             Ok(Trial {
                 wanted_pps: pps,
@@ -474,7 +487,7 @@ mod tests {
     #[test]
     fn a_sender_that_sends_nothing_ends_the_search() {
         for highest in [None, Some(1e6)] {
-            let ndr = search(asked(highest), |_| Ok(Trial::default())).unwrap();
+            let ndr = search(asked(highest), &GO, |_| Ok(Trial::default())).unwrap();
             assert_eq!(ndr.pps, None);
             assert!(ndr.trials.len() <= 2, "{}", ndr.trials.len());
         }
@@ -482,9 +495,28 @@ mod tests {
 
     #[test]
     fn an_error_of_a_trial_is_the_searchs() {
-        let failure = search(asked(None), |_| {
+        let failure = search(asked(None), &GO, |_| {
             Err(crate::error::Failure::Environment("eth0 went away".into()))
         });
         assert_eq!(failure.unwrap_err().to_string(), "eth0 went away");
+    }
+
+    #[test]
+    fn an_interrupted_trial_counts_for_nothing() {
+        let (stop, mut trials) = (AtomicBool::new(false), 0);
+        let ndr = search(asked(Some(1e6)), &stop, |wanted| {
+            trials += 1;
+            stop.store(trials == 3, Ordering::Relaxed);
+            let pps = wanted.pps.unwrap_or(1e6);
+            Ok(Trial {
+                wanted_pps: pps,
+                sent_pps: pps,
+                passed: pps < 5e5,
+                loss: if pps < 5e5 { 0.0 } else { 0.5 },
+                ..Trial::default()
+            })
+        })
+        .unwrap();
+        assert_eq!(ndr.trials.len(), 2);
     }
 }

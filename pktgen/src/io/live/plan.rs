@@ -11,12 +11,12 @@ use crate::frame::FCS_LEN;
 use crate::frame::body::{body, sums};
 use crate::frame::checksum::{fold, negative};
 use crate::frame::flow::{FlowOrder, Radix};
+use crate::frame::interleave::interleave;
 use crate::frame::signature::{Lane, MAGIC, SIGNATURE_LEN};
 use crate::frame::sizes::Sizes;
 use crate::frame::template::{Kind, Template};
 use crate::io::FRAME_ROOM;
 use crate::profile::Stream;
-use crate::run::lanes::interleave;
 
 /// Bytes that the kernel has room for in a live frame, without FCS: a page of 4 KiB less what it keeps there itself
 /// (net/bpf/test_run.c, `TEST_XDP_FRAME_SIZE`). Where its cache lines are longer than those of x86-64 it is somewhat
