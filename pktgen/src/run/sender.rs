@@ -52,7 +52,7 @@ pub struct Work {
     pub unfinished: u64,
     /// Times that the ring was full when a frame was due.
     pub ring_full: u64,
-    /// First and last departure, nanoseconds.
+    /// First (at a rate: when it was due) and last departure, nanoseconds.
     pub span_ns: (u64, u64),
     /// From the intended to the actual departure of each frame, nanoseconds.
     pub lag: Histogram<u64>,
@@ -121,7 +121,8 @@ pub fn send<T: Tx>(
         work.ring_full += u64::from(sent < want);
         left -= sent as u64;
         if sent > 0 {
-            if view.frames.load(Ordering::Relaxed) == 0 {
+            // At a rate the time runs from when the first frame was due: a late start is caught up, and no higher rate.
+            if !pacer.is_paced() && view.frames.load(Ordering::Relaxed) == 0 {
                 work.span_ns.0 = now;
             }
             work.span_ns.1 = now;
