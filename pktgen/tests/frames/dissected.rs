@@ -27,6 +27,8 @@ fn tshark(frames: &[Vec<u8>], fields: &[&str]) -> Vec<Vec<String>> {
         "-E",
         "separator=|",
     ]);
+    // Payloads are payloads: tshark would guess at them.
+    command.args(["-d", "udp.port==9-10,data", "-d", "tcp.port==9-10,data"]);
     for preference in ["ip", "udp", "tcp"] {
         command.args(["-o", &format!("{preference}.check_checksum:TRUE")]);
     }

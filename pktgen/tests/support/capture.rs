@@ -82,6 +82,11 @@ impl Pcap {
         for protocol in ["ip", "udp", "tcp"] {
             command.args(["-o", &format!("{protocol}.check_checksum:TRUE")]);
         }
+        // Payloads are payloads: tshark would guess at them, and a signature may by chance look like DNS.
+        for ports in ["9-10", "40000-49151"] {
+            command.args(["-d", &format!("udp.port=={ports},data")]);
+            command.args(["-d", &format!("tcp.port=={ports},data")]);
+        }
         command.args(["-d", "udp.port==8472,vxlan", "-T", "fields"]);
         for field in fields {
             command.args(["-e", field]);
