@@ -58,7 +58,7 @@ enum BenchCommand {
     /// Frames a second through one core, veth to veth: the engine, a bare AF_XDP forwarder, the kernel's vxlan.
     ///
     /// Needs root and two CPUs, which it takes for itself with real-time priority: about three minutes with the defaults.
-    Veth(bench::Options),
+    Veth(bench::veth::Options),
 }
 
 #[derive(Subcommand)]
@@ -124,7 +124,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Bench(BenchCommand::Veth(options)) => {
             interrupt::clean_up_when_interrupted().context("cannot catch signals")?;
-            bench::run(&options)?;
+            bench::veth::run(&options)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Stats(options) => Ok(stats::run(&options)),

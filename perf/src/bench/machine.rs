@@ -1,9 +1,9 @@
 //! Where the figures were measured, for figures without their machine say nothing.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The machine and the command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Model of its first CPU.
     pub cpu: String,

@@ -7,9 +7,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::machine::Machine;
 use super::sample::{Case, Sample};
 use super::{bare, kernel};
+use crate::bench::machine::Machine;
 
 /// Everything that was measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,8 +176,8 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::contender::Drops;
-    use crate::bench::plan::Leg;
+    use crate::bench::veth::contender::Drops;
+    use crate::bench::veth::plan::Leg;
 
     const CASE: Case = Case {
         leg: Leg::Encap,

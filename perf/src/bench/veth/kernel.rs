@@ -11,7 +11,7 @@ use super::plan::{
     GATEWAY, Leg, OVERLAY, OWN_POD, OWN_VTEP, OWN_VTEP_MAC, Peer, SUBNET_LEN, UNDERLAY, VNI,
 };
 use super::rig::Rig;
-use super::{Result, cpu};
+use crate::bench::{Result, cpu};
 use crate::lab::flannel::{DEVICE, PORT};
 use crate::lab::{LabError, Process, batch, wait_for};
 

@@ -3,8 +3,8 @@
 use super::contender::Contender;
 use super::plan::Leg;
 use super::rig::Rig;
-use super::tools::Tools;
-use super::{Result, cpu};
+use crate::bench::tools::Tools;
+use crate::bench::{Result, cpu};
 use crate::lab::{Process, wait_until};
 
 /// Descriptors in each ring: the engine's default (dataplane.ring_size).

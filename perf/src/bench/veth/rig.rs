@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Result;
 use super::plan::{Link, OVERLAY, OWN_VTEP, UNDERLAY, UNDERLAY_LEN};
+use crate::bench::Result;
 use crate::lab::name::Prefix;
 use crate::lab::{LabError, Namespace};
 

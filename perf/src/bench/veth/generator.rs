@@ -4,8 +4,8 @@ use rustix::process::Signal;
 
 use super::plan::{Leg, Peer};
 use super::rig::Rig;
-use super::tools::Tools;
 use super::{Result, cpu, frame};
+use crate::bench::tools::Tools;
 use crate::lab::{LabError, Process};
 
 /// A running generator.

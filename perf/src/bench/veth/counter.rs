@@ -5,8 +5,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use super::plan::{OVERLAY, UNDERLAY};
 use super::rig::Rig;
-use super::tools::Tools;
-use super::{Result, cpu};
+use crate::bench::tools::Tools;
+use crate::bench::{Result, cpu};
 use crate::lab::LabError;
 
 /// A running counter.

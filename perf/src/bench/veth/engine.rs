@@ -14,7 +14,7 @@ use super::plan::{
     GATEWAY, Leg, Link, OVERLAY, OWN_POD, OWN_VTEP, OWN_VTEP_MAC, Peer, SUBNET_LEN, UNDERLAY, VNI,
 };
 use super::rig::Rig;
-use super::{Result, cpu};
+use crate::bench::{Result, cpu};
 use crate::lab::flannel::PORT;
 use crate::lab::{LabError, MTU, Process, binary, wait_for, wait_until};
 
@@ -221,7 +221,7 @@ fn tables(peers: u16) -> Tables {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::plan::MAX_PEERS;
+    use crate::bench::veth::plan::MAX_PEERS;
     use contract::config::Config;
     use contract::tables::OwnedFib;
 

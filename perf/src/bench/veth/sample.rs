@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Result;
 use super::contender::{Contender, Drops};
 use super::counter::Counter;
 use super::generator::Generator;
 use super::plan::Leg;
-use super::tools::Tools;
+use crate::bench::Result;
+use crate::bench::tools::Tools;
 use crate::lab::LabError;
 
 /// From the first frame to the first count: caches, rings and clocks have found their level by then.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Result;
 use super::plan::Leg;
 use super::rig::Rig;
+use crate::bench::Result;
 use crate::lab::Process;
 
 /// Counts by reason.

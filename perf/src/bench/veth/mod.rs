@@ -1,0 +1,171 @@
+//! `tweed-perf bench veth`: how many frames a second one core forwards between two veths, and what others do there.
+//!
+//! Contenders take turns, case by case and round after round, so that whatever drifts (clocks, caches, the neighbours of
+//! a virtual machine) drifts for all of them; ratios are taken within a round. Only what arrives counts: the generator
+//! offers several times as much as any contender can forward.
+
+mod bare;
+mod contender;
+mod counter;
+mod engine;
+mod frame;
+mod generator;
+mod kernel;
+mod plan;
+mod report;
+mod rig;
+mod sample;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::machine::Machine;
+use super::tools::Tools;
+use super::{Result, cpu};
+use crate::lab::{self, LabError, sweep};
+use bare::Bare;
+use contender::Contender;
+use contract::wire::Vxlan;
+use counter::Counter;
+use engine::Engine;
+use kernel::Kernel;
+
+use plan::{Leg, MAX_PEERS};
+pub use report::Report;
+use sample::Case;
+
+/// What to measure, and for how long.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Times that every contender has its turn.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Seconds of each measurement.
+    #[arg(long, default_value = "1.5", value_parser = seconds)]
+    seconds: Duration,
+    /// Sizes of the pods' frames, bytes, Ethernet header included.
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 1400], value_parser = size)]
+    sizes: Vec<usize>,
+    /// Other nodes, each with a subnet, a VTEP and a random share of the frames.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PEERS)))]
+    peers: u16,
+    /// Print the report as JSON, with every sample.
+    #[arg(long)]
+    json: bool,
+}
+
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("seconds from 0.1 to 600 are possible".to_owned()),
+    }
+}
+
+fn size(text: &str) -> std::result::Result<usize, String> {
+    let largest = usize::from(lab::MTU) - Vxlan::OVERHEAD_IPV4 + contract::wire::Ethernet::LEN;
+    match text.parse() {
+        Ok(size) if (64..=largest).contains(&size) => Ok(size),
+        _ => Err(format!("frames of 64 to {largest} bytes are possible")),
+    }
+}
+
+/// Runs the benchmark and prints its report; what it is doing goes to stderr.
+pub fn run(options: &Options) -> Result<()> {
+    let report = measure(options)?;
+    match options.json {
+        true => println!("{}", report.to_json()),
+        false => print!("{report}"),
+    }
+    Ok(())
+}
+
+fn measure(options: &Options) -> Result<Report> {
+    sweep::sweep_dead();
+    let machine = Machine::here();
+    let tools = Tools::build(tools_directory()?)?;
+    cpu::watch()?;
+    let mut contenders: Vec<Box<dyn Contender>> = vec![
+        Box::new(Bare::build(&tools)?),
+        Box::new(Engine::build(options.peers)?),
+        Box::new(Kernel::build(options.peers)?),
+    ];
+    let mut counters = Vec::new();
+    for contender in &contenders {
+        counters.push(Counter::start(&tools, contender.rig())?);
+    }
+    let mut report = Report::new(machine, options.peers);
+    for round in 1..=options.rounds {
+        eprintln!("round {round} of {}", options.rounds);
+        for case in cases(&options.sizes) {
+            for (contender, counter) in contenders.iter_mut().zip(&mut counters) {
+                let sample = sample::measure(
+                    contender.as_mut(),
+                    counter,
+                    &tools,
+                    case,
+                    options.peers,
+                    options.seconds,
+                )
+                .map_err(|error| named(contender.as_ref(), case, error))?;
+                report.add(contender.name(), case, sample);
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn cases(sizes: &[usize]) -> impl Iterator<Item = Case> {
+    let of_leg = |leg| sizes.iter().map(move |&size| Case { leg, size });
+    Leg::ALL.into_iter().flat_map(of_leg)
+}
+
+fn named(contender: &dyn Contender, case: Case, error: LabError) -> LabError {
+    let Case { leg, size } = case;
+    LabError::Unexpected(format!(
+        "{}, {} leg, {size} B: {error}",
+        contender.name(),
+        leg.name()
+    ))
+}
+
+/// Beside the running executable, as cargo's own build products are.
+fn tools_directory() -> Result<PathBuf> {
+    let own = std::env::current_exe().map_err(LabError::io("find the running executable"))?;
+    Ok(own.with_file_name("bench-tools"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_fit_the_pods_mtu() {
+        assert_eq!(size("64"), Ok(64));
+        assert_eq!(size("1464"), Ok(1464));
+        for bad in ["63", "1465", "", "-1"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_size_goes_both_ways() {
+        let cases: Vec<_> = cases(&[64, 1400]).collect();
+        assert_eq!(cases.len(), 4);
+        assert_eq!(
+            cases[0],
+            Case {
+                leg: Leg::Encap,
+                size: 64
+            }
+        );
+        assert_eq!(
+            cases[3],
+            Case {
+                leg: Leg::Decap,
+                size: 1400
+            }
+        );
+    }
+}
