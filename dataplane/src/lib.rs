@@ -26,6 +26,7 @@ pub mod clock;
 /// What the processor must have.
 pub mod cpu;
 mod decap;
+mod device;
 mod encap;
 // The main thread: opens and closes what the tables name, and tells the workers.
 pub mod engine;
@@ -48,6 +49,7 @@ pub mod xsk;
 pub use answer::Answerer;
 pub use budget::Budget;
 pub use decap::decap;
+pub use device::Device;
 pub use encap::{IpIds, encap};
 pub use port::Port;
 pub use verdict::{Tx, Verdict};

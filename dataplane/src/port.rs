@@ -1,10 +1,11 @@
-//! One worker's queue of a port: its rings while it is open, the frames staged to leave by it, and its counters, which
-//! outlive the rings.
+//! One worker's queue of a port: its device while it is open, the frames staged to leave by it, and its counters, which
+//! outlive the device.
 
 use contract::stats::{PortCounter, PortCounters};
 use contract::tables::PortKind;
 
-use crate::xsk::{Burst, Frame, Pool, Wakeups, Xsk};
+use crate::device::Device;
+use crate::xsk::{Burst, Frame, Pool, Wakeups};
 
 /// Tag of a frame that the engine made itself: it came in by no port.
 pub const ORIGINATED: u8 = u8::MAX;
@@ -16,7 +17,7 @@ pub struct Port {
     pub kind: Option<PortKind>,
     /// What it counted.
     pub counters: PortCounters,
-    xsk: Option<Xsk>,
+    device: Option<Device>,
     /// Never more than one received burst: what came in by one port is submitted before the next one is looked at.
     staged: Burst,
     /// Wake-ups that `counters` knows of.
@@ -24,31 +25,33 @@ pub struct Port {
 }
 
 impl Port {
-    /// Takes over rings; the next [`recycle`](Self::recycle) fills their fill ring.
-    pub fn open(&mut self, xsk: Xsk, kind: PortKind) {
-        debug_assert!(self.xsk.is_none(), "close it first: rings own frames");
+    /// Takes over a device; the next [`recycle`](Self::recycle) fills its fill ring, if it has one.
+    pub fn open(&mut self, device: Device, kind: PortKind) {
+        debug_assert!(self.device.is_none(), "close it first: rings own frames");
         self.kind = Some(kind);
-        self.xsk = Some(xsk);
+        self.device = Some(device);
     }
 
-    /// Gives the rings up. Closing them takes milliseconds, so another thread does it and sends their frames back.
-    pub fn close(&mut self) -> Option<Xsk> {
+    /// Gives the device up. Closing it takes milliseconds, so another thread does it and sends its frames back.
+    pub fn close(&mut self) -> Option<Device> {
         self.count_wakeups();
         self.counted = Wakeups::default();
         self.kind = None;
-        self.xsk.take()
+        self.device.take()
     }
 
-    /// The rings, while it is open.
-    pub fn xsk(&self) -> Option<&Xsk> {
-        self.xsk.as_ref()
+    /// The device, while it is open.
+    pub fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
     }
 
     /// Receives up to a burst.
     #[inline(always)]
-    pub fn receive(&mut self, burst: &mut Burst) -> usize {
-        let Some(xsk) = &mut self.xsk else { return 0 };
-        let received = xsk.receive(burst);
+    pub fn receive(&mut self, burst: &mut Burst, pool: &mut Pool) -> usize {
+        let Some(device) = &mut self.device else {
+            return 0;
+        };
+        let received = device.receive(burst, pool, &mut self.counters);
         self.counters.add(PortCounter::RxPackets, received as u64);
         self.counters.add(PortCounter::RxBytes, bytes(burst));
         self.counters
@@ -60,46 +63,49 @@ impl Port {
     /// back.
     #[inline(always)]
     pub fn stage(&mut self, frame: Frame) -> Result<(), Frame> {
-        if self.xsk.is_none() {
+        if self.device.is_none() {
             return Err(frame);
         }
         self.staged.push(frame)
     }
 
-    /// The staged frames that the transmit ring has room for, in order.
+    /// The staged frames that the device has room for, in order.
     pub fn leaving(&self) -> impl Iterator<Item = &Frame> {
-        let room = self.xsk.as_ref().map_or(0, Xsk::tx_room);
+        let room = self.device.as_ref().map_or(0, Device::tx_room);
         self.staged.iter().take(room)
     }
 
-    /// Gives the staged frames to the transmit ring. What does not fit stays behind, for the caller to count and free.
+    /// Gives the staged frames to the device; `false` if it did not take all of them: see [`left`](Self::left).
     #[inline(always)]
-    pub fn submit(&mut self) -> &mut Burst {
-        if let (Some(xsk), false) = (&mut self.xsk, self.staged.is_empty()) {
+    #[must_use = "frames that are left are to be counted and freed"]
+    pub fn submit(&mut self, pool: &mut Pool) -> bool {
+        if let (Some(device), false) = (&mut self.device, self.staged.is_empty()) {
             let before = bytes(&mut self.staged);
-            let sent = xsk.transmit(&mut self.staged);
+            let sent = device.transmit(&mut self.staged, pool);
             self.counters.add(PortCounter::TxPackets, sent as u64);
             self.counters
                 .add(PortCounter::TxBytes, before - bytes(&mut self.staged));
         }
-        &mut self.staged
+        self.staged.is_empty()
     }
 
-    /// A wake-up if the rings ask for one, completions to the pool, pool to the fill ring.
+    /// Takes what [`submit`](Self::submit) left behind.
+    pub fn left(&mut self) -> Burst {
+        std::mem::take(&mut self.staged)
+    }
+
+    /// The end of a turn: wake-ups that the device asks for, chunks back and forth.
     #[inline(always)]
     pub fn recycle(&mut self, pool: &mut Pool) {
-        let Some(xsk) = &mut self.xsk else { return };
-        // What the kernel did not take is still in the ring, and the next turn kicks again. A device that failed is for the
-        // main thread to notice.
-        let _ = xsk.kick();
-        xsk.reclaim(pool);
-        xsk.refill(pool);
+        if let Some(device) = &mut self.device {
+            device.recycle(pool);
+        }
     }
 
     /// Adds the system calls since the last time to the counters.
     pub fn count_wakeups(&mut self) {
-        let Some(xsk) = &self.xsk else { return };
-        let now = xsk.wakeups();
+        let Some(device) = &self.device else { return };
+        let now = device.wakeups();
         let retries = |w: &Wakeups| w.again + w.busy + w.no_buffers + w.failed;
         self.counters
             .add(PortCounter::Kicks, now.syscalls - self.counted.syscalls);

@@ -9,10 +9,11 @@ use crossbeam_channel::{Receiver, Sender};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::tsc;
+use crate::device::Device;
 use crate::port::Port;
 use crate::wake::Wake;
 use crate::worker::Worker;
-use crate::xsk::{Frame, Xsk};
+use crate::xsk::Frame;
 
 /// What the main thread tells a worker.
 pub enum Command {
@@ -24,17 +25,17 @@ pub enum Command {
         number: u8,
         /// Which side it is.
         kind: PortKind,
-        /// Its rings, bound to the worker's queue; boxed, for the other commands are a tenth of their size.
-        xsk: Box<Xsk>,
+        /// The worker's queue of it; boxed, for the other commands are a tenth of its size.
+        device: Box<Device>,
     },
-    /// Send what is on its way, then stop using a port and give its rings up.
+    /// Send what is on its way, then stop using a port and give its device up.
     Close {
         /// Its number in the tables.
         number: u8,
-        /// Gets the rings, if the port was open.
-        rings: Sender<Option<Xsk>>,
+        /// Gets the device, if the port was open.
+        device: Sender<Option<Device>>,
     },
-    /// Take frames back that closed rings had.
+    /// Take frames back that a closed device had.
     Free(Vec<Frame>),
     /// End; ports were closed before.
     Stop,
@@ -70,11 +71,15 @@ pub fn run(
         while let Ok(command) = commands.try_recv() {
             match command {
                 Command::Tables(tables) => worker.use_tables(tables),
-                Command::Open { number, kind, xsk } => worker.open(number, kind, *xsk),
-                Command::Close { number, rings } => {
+                Command::Open {
+                    number,
+                    kind,
+                    device,
+                } => worker.open(number, kind, *device),
+                Command::Close { number, device } => {
                     drain(&mut worker, number, tsc_hz);
-                    // The main thread waits for them, unless it panicked; then nothing matters any more.
-                    let _ = rings.send(worker.close(number));
+                    // The main thread waits for it, unless it panicked; then nothing matters any more.
+                    let _ = device.send(worker.close(number));
                 }
                 Command::Free(frames) => worker.free(frames),
                 Command::Stop => {
@@ -94,22 +99,23 @@ pub fn run(
     }
 }
 
-/// Sleeps until a socket has something, the main thread calls, or the nap is over.
+/// Sleeps until a device has something, the main thread calls, or the nap is over.
 #[cold]
 fn sleep(worker: &mut Worker, wake: &Arc<Wake>) {
     worker.rest();
     {
-        let sockets = worker.ports().filter_map(Port::xsk).filter_map(Xsk::fd);
-        let mut fds: Vec<PollFd> = sockets
+        let devices = worker.ports().filter_map(Port::device);
+        let mut fds: Vec<PollFd> = devices
+            .filter_map(Device::fd)
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
         fds.push(PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN));
         // EINTR is as good a reason to look again as any.
-        let unsent = worker
+        let pending = worker
             .ports()
-            .filter_map(Port::xsk)
-            .any(|xsk| xsk.unsent() > 0);
-        let _ = poll(&mut fds, Some(if unsent { &SHORT_NAP } else { &NAP }));
+            .filter_map(Port::device)
+            .any(Device::is_pending);
+        let _ = poll(&mut fds, Some(if pending { &SHORT_NAP } else { &NAP }));
     }
     wake.clear();
     worker.slept();
@@ -133,7 +139,7 @@ mod tests {
     use crate::answer::Answerer;
     use crate::budget::Budget;
     use crate::encap::IpIds;
-    use crate::xsk::{Burst, DEFAULT_HEADROOM, Umem};
+    use crate::xsk::{Burst, DEFAULT_HEADROOM, Umem, Xsk};
 
     #[test]
     fn a_port_is_given_up_when_what_was_submitted_is_sent() {
@@ -151,23 +157,23 @@ mod tests {
         let mut worker = Worker::new(pool, stats.worker(0), IpIds::starting_at(0), answerer);
         worker.open(3, PortKind::Underlay, xsk);
         let (commands, inbox) = unbounded();
-        let (rings, given_up) = bounded(1);
-        commands.send(Command::Close { number: 3, rings }).unwrap();
+        let (device, given_up) = bounded(1);
+        commands.send(Command::Close { number: 3, device }).unwrap();
         commands.send(Command::Stop).unwrap();
         let wake = Arc::new(Wake::new().unwrap());
         // A clock rate so high that only a kernel side that never sends would end the drain.
         let thread =
             std::thread::spawn(move || run(worker, &inbox, &wake, Idle::Spin, u64::MAX / 1000));
         let mut sent = 0;
-        let xsk = loop {
+        let device = loop {
             kernel.collect(|_| sent += 1);
             if let Ok(given_up) = given_up.try_recv() {
                 break given_up.unwrap();
             }
         };
-        assert_eq!((sent, xsk.in_flight().transmitting), (1, 0));
+        assert_eq!((sent, device.in_flight().transmitting), (1, 0));
         drop(kernel);
-        let frames = xsk.close().len() + thread.join().unwrap().frames_accounted();
+        let frames = device.close().len() + thread.join().unwrap().frames_accounted();
         assert_eq!(frames, 64);
     }
 }

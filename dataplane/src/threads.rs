@@ -11,11 +11,12 @@ use thiserror::Error;
 
 use crate::answer::Answerer;
 use crate::budget::Budget;
+use crate::device::Device;
 use crate::encap::IpIds;
 use crate::run::{Command, run};
 use crate::wake::Wake;
 use crate::worker::Worker;
-use crate::xsk::{DEFAULT_HEADROOM, Pages, Umem, UmemError, Xsk};
+use crate::xsk::{DEFAULT_HEADROOM, Pages, Umem, UmemError};
 
 /// Why a worker cannot run.
 #[derive(Debug, Error)]
@@ -150,22 +151,22 @@ impl WorkerHandle {
         self.tell(Command::Tables(tables));
     }
 
-    /// Hands over the rings of port `number`.
-    pub fn open(&self, number: u8, kind: PortKind, xsk: Xsk) {
+    /// Hands over the worker's queue of port `number`.
+    pub fn open(&self, number: u8, kind: PortKind, device: impl Into<Device>) {
         self.tell(Command::Open {
             number,
             kind,
-            xsk: Box::new(xsk),
+            device: Box::new(device.into()),
         });
     }
 
-    /// Takes port `number` from the worker, closes its rings here and sends their frames back.
+    /// Takes port `number` from the worker, closes its device here and sends its frames back.
     pub fn close(&self, number: u8) {
-        let (rings, given_up) = bounded(1);
-        self.tell(Command::Close { number, rings });
+        let (device, given_up) = bounded(1);
+        self.tell(Command::Close { number, device });
         // An error means that the worker died, which the next command or `stop` reports.
-        if let Ok(Some(xsk)) = given_up.recv() {
-            self.tell(Command::Free(xsk.close()));
+        if let Ok(Some(device)) = given_up.recv() {
+            self.tell(Command::Free(device.close()));
         }
     }
 

@@ -35,7 +35,7 @@ impl Turn<'_> {
     #[inline(always)]
     pub fn receive(&mut self, from: u8, burst: &mut Burst) -> usize {
         let port = self.ports.get_mut(usize::from(from));
-        port.map_or(0, |port| port.receive(burst))
+        port.map_or(0, |port| port.receive(burst, self.pool))
     }
 
     /// Gives each frame of a burst that came in by port `from` its verdict.
@@ -59,14 +59,14 @@ impl Turn<'_> {
         }
     }
 
-    /// Gives the staged frames of every open port to its ring.
+    /// Gives the staged frames of every open port to its device.
     #[inline(always)]
     pub fn submit(&mut self, open: &[u8]) {
         for number in open {
             let Some(port) = self.ports.get_mut(usize::from(*number)) else {
                 continue;
             };
-            if !port.submit().is_empty() {
+            if !port.submit(self.pool) {
                 self.take_back(*number);
             }
         }
@@ -142,16 +142,14 @@ impl Turn<'_> {
         }
     }
 
-    /// The transmit ring of port `number` was full: what it left staged is lost.
+    /// Port `number` did not take all that was staged: what it left is lost.
     #[cold]
     #[inline(never)]
     fn take_back(&mut self, number: u8) {
         let Some(port) = self.ports.get_mut(usize::from(number)) else {
             return;
         };
-        let mut left = Burst::new();
-        std::mem::swap(&mut left, port.submit());
-        for frame in left.drain() {
+        for frame in port.left().drain() {
             if frame.port() == ORIGINATED {
                 self.uncount(number, PortCounter::Originated);
             } else {

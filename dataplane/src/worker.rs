@@ -13,12 +13,13 @@ use contract::tables::{MAX_PORTS, PortKind, WorkerTables};
 
 use crate::answer::Answerer;
 use crate::clock::tsc;
+use crate::device::Device;
 use crate::encap::IpIds;
 use crate::port::Port;
 use crate::sample::{Look, Sampler};
 use crate::trace::Losses;
 use crate::turn::Turn;
-use crate::xsk::{Burst, Frame, Pool, Xsk};
+use crate::xsk::{Burst, Frame, Pool};
 
 /// Busy turns between two commits of the counters: a commit of two ports writes some twenty shared cache lines. After the
 /// last packet of a run the first idle turn commits at once.
@@ -77,25 +78,25 @@ impl Worker {
         self.counters.set(gauge, value);
     }
 
-    /// Opens port `number`, which must be closed, over these rings.
-    pub fn open(&mut self, number: u8, kind: PortKind, xsk: Xsk) {
+    /// Opens port `number`, which must be closed, over this device.
+    pub fn open(&mut self, number: u8, kind: PortKind, device: impl Into<Device>) {
         if let Some(port) = self.ports.get_mut(usize::from(number)) {
-            port.open(xsk, kind);
+            port.open(device.into(), kind);
             port.recycle(&mut self.pool);
             self.open.push(number);
         }
     }
 
-    /// Stops using port `number` and gives its rings up, to be closed elsewhere. Its counters stay.
-    pub fn close(&mut self, number: u8) -> Option<Xsk> {
+    /// Stops using port `number` and gives its device up, to be closed elsewhere. Its counters stay.
+    pub fn close(&mut self, number: u8) -> Option<Device> {
         self.open.retain(|open| *open != number);
         let port = self.ports.get_mut(usize::from(number))?;
-        let xsk = port.close();
+        let device = port.close();
         self.stats.commit_port(usize::from(number), &port.counters);
-        xsk
+        device
     }
 
-    /// Takes frames back that closed rings had.
+    /// Takes frames back that a closed device had.
     pub fn free(&mut self, frames: Vec<Frame>) {
         frames.into_iter().for_each(|frame| self.pool.free(frame));
         self.uncommitted = true;
@@ -226,8 +227,8 @@ impl Worker {
     /// Frames that were submitted to port `number` and not completed yet.
     pub fn in_transmission(&self, number: u8) -> usize {
         let port = self.ports.get(usize::from(number));
-        port.and_then(Port::xsk)
-            .map_or(0, |xsk| xsk.in_flight().transmitting)
+        port.and_then(Port::device)
+            .map_or(0, |device| device.in_flight().transmitting)
     }
 
     /// Chunks that are where they belong: in the pool or in the rings. Equal to the UMEM's count between two turns.
@@ -235,8 +236,8 @@ impl Worker {
         self.pool.len()
             + self
                 .ports()
-                .filter_map(Port::xsk)
-                .map(|xsk| xsk.in_flight().total())
+                .filter_map(Port::device)
+                .map(|device| device.in_flight().total())
                 .sum::<usize>()
     }
 }
