@@ -9,6 +9,7 @@ use super::error::Result;
 use super::etcd::Etcd;
 use super::follower::Follower;
 use super::lease::{Lease, VNI};
+use super::namespace::batch;
 use super::node::Node;
 use super::underlay::{MTU, Place};
 
@@ -19,7 +20,7 @@ pub const DEVICE: &str = "flannel.1";
 pub const PORT: u16 = 8472;
 
 /// Ethernet, IPv4, UDP and VXLAN headers before the inner packet, bytes.
-const OVERHEAD: u16 = 50;
+pub const OVERHEAD: u16 = 50;
 
 /// A flannel node. It treats others as peers because of what they publish, and for no other reason.
 pub struct FlannelNode {
@@ -39,18 +40,7 @@ impl FlannelNode {
             node.place().host
         );
         vxlan(&node, subnet, &mac)?;
-        let mtu = MTU - OVERHEAD;
-        let [a, b, c, d] = subnet.network().octets();
-        let env = format!(
-            "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET={a}.{b}.{c}.{}/{}\nFLANNEL_MTU={mtu}\nFLANNEL_IPMASQ=false\n",
-            d + 1,
-            subnet.prefix_len()
-        );
-        let path = node.subnet_env_path();
-        std::fs::write(&path, env).map_err(super::error::LabError::io(format!(
-            "write {}",
-            path.display()
-        )))?;
+        node.write_subnet_env(subnet, MTU - OVERHEAD)?;
         let follower = Follower::start(&node, subnet)?;
         Ok(FlannelNode {
             node,
@@ -117,7 +107,7 @@ impl AsRef<super::namespace::Namespace> for FlannelNode {
 
 /// The kernel device exactly as flanneld configures it: no learning, no default destination, the UDP checksum left at the
 /// kernel's default (on).
-fn vxlan(node: &Node, subnet: Ipv4Net, mac: &str) -> Result<()> {
+pub fn vxlan(node: &Node, subnet: Ipv4Net, mac: &str) -> Result<()> {
     node.ns().ip(&format!(
         "link add {DEVICE} address {mac} mtu {mtu} type vxlan id {VNI} dev eth0 local {local} dstport {PORT} nolearning\n\
          addr add {zero}/32 dev {DEVICE}\n\
@@ -126,4 +116,29 @@ fn vxlan(node: &Node, subnet: Ipv4Net, mac: &str) -> Result<()> {
         local = node.address(),
         zero = subnet.network(),
     ))
+}
+
+/// What flanneld does about another node's lease: a neighbour, a forwarding entry and an onlink route
+/// (flannel pkg/backend/vxlan/vxlan_network.go).
+pub fn add_peer(namespace: &str, subnet: Ipv4Net, lease: &Lease) -> Result<()> {
+    let zero = subnet.network();
+    let mac = &lease.backend_data.vtep_mac;
+    batch(
+        "ip",
+        namespace,
+        &format!("neigh replace {zero} lladdr {mac} dev {DEVICE} nud permanent"),
+    )?;
+    batch(
+        "bridge",
+        namespace,
+        &format!(
+            "fdb replace {mac} dev {DEVICE} dst {} self permanent",
+            lease.public_ip
+        ),
+    )?;
+    batch(
+        "ip",
+        namespace,
+        &format!("route replace {subnet} via {zero} dev {DEVICE} onlink"),
+    )
 }

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
-use std::net::Ipv4Addr;
 use std::process::{Child, Stdio};
 use std::thread::JoinHandle;
 
@@ -14,7 +13,7 @@ use ipnet::Ipv4Net;
 
 use super::error::{LabError, Result};
 use super::etcd::etcdctl;
-use super::flannel::DEVICE;
+use super::flannel::{DEVICE, add_peer};
 use super::lease::{self, Lease};
 use super::namespace::batch;
 use super::node::Node;
@@ -120,7 +119,7 @@ impl Kernel {
                 if subnet == self.own || lease.backend_type != "vxlan" {
                     return Ok(());
                 }
-                self.add(subnet, &lease)?;
+                add_peer(&self.namespace, subnet, &lease)?;
                 self.peers.insert(subnet, lease);
             }
             Event::Delete { key } => {
@@ -131,21 +130,6 @@ impl Kernel {
             }
         }
         Ok(())
-    }
-
-    fn add(&self, subnet: Ipv4Net, lease: &Lease) -> Result<()> {
-        let zero: Ipv4Addr = subnet.network();
-        let mac = &lease.backend_data.vtep_mac;
-        self.ip(&format!(
-            "neigh replace {zero} lladdr {mac} dev {DEVICE} nud permanent"
-        ))?;
-        self.bridge(&format!(
-            "fdb replace {mac} dev {DEVICE} dst {} self permanent",
-            lease.public_ip
-        ))?;
-        self.ip(&format!(
-            "route replace {subnet} via {zero} dev {DEVICE} onlink"
-        ))
     }
 
     fn remove(&self, subnet: Ipv4Net, lease: &Lease) -> Result<()> {

@@ -17,6 +17,7 @@
 //! lives in a namespace. Drop nodes and pods before their lab, as the order of declaration does.
 
 mod binaries;
+mod cable;
 pub mod capture;
 mod cluster;
 mod error;
@@ -41,6 +42,7 @@ use std::path::{Path, PathBuf};
 use ipnet::Ipv4Net;
 
 pub use binaries::binary;
+pub use cable::Cable;
 pub use cluster::{Cluster, Size};
 pub use error::{LabError, Result, expect};
 pub use etcd::{ENDPOINT, Etcd};
@@ -149,11 +151,14 @@ impl Lab {
 
     /// Waits until a ping from `from` to `to` is answered: for the moments after a start, while tables fill.
     pub fn wait_reach(&self, from: &impl AsRef<Namespace>, to: Ipv4Addr) -> Result<()> {
-        let from = from.as_ref();
-        wait_until(&format!("{} to reach {to}", from.name()), 15, || {
-            from.run(&format!("ping -n -q -c 1 -W 0.2 {to}")).is_ok()
-        })
+        wait_reach(from.as_ref(), to)
     }
+}
+
+fn wait_reach(from: &Namespace, to: Ipv4Addr) -> Result<()> {
+    wait_until(&format!("{} to reach {to}", from.name()), 15, || {
+        from.run(&format!("ping -n -q -c 1 -W 0.2 {to}")).is_ok()
+    })
 }
 
 /// The lab's directory, removed with it. When a test fails it first shows the ends of the logs.

@@ -30,6 +30,11 @@ impl Node {
     ) -> Result<Self> {
         let ns = Namespace::create(prefix, &name)?;
         underlay.attach(&ns, &place, &name)?;
+        Node::of(prefix, ns, name, place)
+    }
+
+    /// A machine of a namespace that has its NIC.
+    pub(super) fn of(prefix: &Prefix, ns: Namespace, name: String, place: Place) -> Result<Self> {
         ns.sysctl("net/ipv4/ip_forward", "1")?;
         let directory = prefix.directory().join(&name);
         std::fs::create_dir(&directory)
@@ -79,6 +84,18 @@ impl Node {
         let text = std::fs::read_to_string(&path)
             .map_err(LabError::io(format!("read {}", path.display())))?;
         SubnetEnv::parse(&text)
+    }
+
+    /// Gives it a subnet of 10.244.0.0/16 without asking anyone: for networks that have no leases.
+    pub fn write_subnet_env(&self, subnet: Ipv4Net, mtu: u16) -> Result<()> {
+        let [a, b, c, d] = subnet.network().octets();
+        let env = format!(
+            "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET={a}.{b}.{c}.{}/{}\nFLANNEL_MTU={mtu}\nFLANNEL_IPMASQ=false\n",
+            d + 1,
+            subnet.prefix_len()
+        );
+        let path = self.subnet_env_path();
+        std::fs::write(&path, env).map_err(LabError::io(format!("write {}", path.display())))
     }
 
     /// The address of the node itself on the overlay: the subnet's `.0`.

@@ -28,6 +28,8 @@ pub struct NodeConfig {
     pub queues: Vec<u32>,
     /// `dataplane.idle`.
     pub idle: &'static str,
+    /// `lease.file`, in place of etcd.
+    pub leases: Option<PathBuf>,
 }
 
 impl NodeConfig {
@@ -37,6 +39,7 @@ impl NodeConfig {
             interface: "eth0".to_owned(),
             queues: (0..queues).collect(),
             idle: "adaptive",
+            leases: None,
         }
     }
 
@@ -52,10 +55,14 @@ impl NodeConfig {
                 format!("\n[[worker]]\nqueue = {queue}\ncpu = {cpu}\n")
             })
             .collect();
+        let source = match &self.leases {
+            Some(file) => format!("source = \"file\"\nfile = {file:?}\n"),
+            None => String::new(),
+        };
         format!(
             "[node]\nrun_dir = {run:?}\nstate_dir = {state:?}\n\n\
              [underlay]\ninterface = {interface:?}\n\n\
-             [lease]\nsubnet_env = {subnet_env:?}\n\n\
+             [lease]\nsubnet_env = {subnet_env:?}\n{source}\n\
              [etcd]\nendpoints = [{ENDPOINT:?}]\n\n\
              [dataplane]\nidle = {idle:?}\n{workers}",
             run = directory.join("run"),
@@ -172,6 +179,13 @@ impl TweedNode {
         self.directory().join("node.toml")
     }
 
+    /// Gives it this VTEP MAC instead of one by chance. For a node that never ran.
+    pub fn set_vtep_mac(&self, mac: &str) -> Result<()> {
+        let path = self.directory().join("state/vtep-mac");
+        std::fs::write(&path, format!("{mac}\n"))
+            .map_err(LabError::io(format!("write {}", path.display())))
+    }
+
     /// Its `node.run_dir`: the segments, and control's status.
     pub fn run_dir(&self) -> PathBuf {
         self.directory().join("run")
@@ -226,5 +240,21 @@ mod tests {
         assert_eq!(config.workers.len(), 2);
         assert_eq!(config.etcd.endpoints, [ENDPOINT]);
         assert_eq!(config.tables_path(), directory.path().join("run/tables"));
+    }
+
+    #[test]
+    fn the_daemons_believe_a_lease_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("node.toml");
+        let leases = directory.path().join("leases.json");
+        let config = NodeConfig {
+            leases: Some(leases.clone()),
+            ..NodeConfig::eth0(1)
+        };
+        std::fs::write(&path, config.render(directory.path(), 1)).unwrap();
+        assert_eq!(
+            Config::load(&path).unwrap().lease.source,
+            contract::config::LeaseSource::File(leases)
+        );
     }
 }

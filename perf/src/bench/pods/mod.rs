@@ -7,6 +7,11 @@
 //!
 //! Every network has nodes, pods and a cable of its own for as long as the benchmark runs; those that are not being measured sleep.
 
+mod bed;
+mod candidate;
+mod engine;
+mod kernel;
 mod network;
 
+pub use candidate::{CANDIDATES, Candidate};
 pub use network::{Network, Station};

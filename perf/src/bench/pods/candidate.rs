@@ -1,0 +1,30 @@
+//! Who may be asked, and how each is built.
+
+use super::{Network, engine, kernel};
+use crate::bench::Result;
+use crate::bench::model::Wire;
+
+/// A network that is not built yet: to be listed, chosen, and then built or found missing.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Its name in tables: [`Network::name`].
+    pub name: &'static str,
+    /// What it is, one line: [`Network::what`].
+    pub what: &'static str,
+    /// Builds it over such a cable. An error says what is missing and what would help.
+    pub build: fn(Wire) -> Result<Box<dyn Network>>,
+}
+
+/// Everyone, in the order of tables.
+pub const CANDIDATES: &[Candidate] = &[
+    Candidate {
+        name: engine::NAME,
+        what: engine::WHAT,
+        build: |wire| Ok(Box::new(engine::Engine::build(wire)?)),
+    },
+    Candidate {
+        name: kernel::NAME,
+        what: kernel::WHAT,
+        build: |wire| Ok(Box::new(kernel::Kernel::build(wire)?)),
+    },
+];
