@@ -1,13 +1,19 @@
-//! What every network of this stage lies in: a cable as the wire variant says, its nodes, and their subnets.
+//! What every network of this stage lies in: a cable as the wire variant says, two nodes on it, and a pod on each.
 
 use ipnet::Ipv4Net;
 
+use super::counters::Counters;
+use super::way::Way;
 use crate::bench::Result;
 use crate::bench::model::Wire;
-use crate::lab::{Cable, Node};
+use crate::lab::{Cable, LabError, Namespace, Node, Pod};
 
-/// The NIC of every node.
+/// The NIC of every node, and the device of every pod.
 pub const NIC: &str = "eth0";
+/// The bridge of a node's pods.
+pub const BRIDGE: &str = "cni0";
+/// A pod's device on its node ([`Node::pod`]).
+pub const VETH: &str = "veth10";
 
 /// The cable's two ends as NICs of this wire.
 pub fn make(wire: Wire, nodes: &[Node; 2]) -> Result<()> {
@@ -23,19 +29,103 @@ pub fn make(wire: Wire, nodes: &[Node; 2]) -> Result<()> {
     Ok(())
 }
 
-/// The subnet of a node, by its number.
+/// The subnet of node 1 or 2.
 pub fn subnet(node: usize) -> Result<Ipv4Net> {
-    Ipv4Net::new([10, 244, node as u8, 0].into(), 24)
-        .map_err(|_| crate::lab::LabError::parse("a subnet", "24"))
+    let net = format!("10.244.{node}.0/24");
+    net.parse().map_err(|_| LabError::parse("a subnet", &net))
 }
 
-/// A cable with two nodes that have subnets for pods of this MTU.
-pub fn nodes(wire: Wire, kind: char, mtu: u16) -> Result<(Cable, [Node; 2])> {
-    let cable = Cable::new()?;
-    let nodes = cable.nodes(kind)?;
-    make(wire, &nodes)?;
-    for (number, node) in (1..).zip(&nodes) {
-        node.write_subnet_env(subnet(number)?, mtu)?;
+/// A network whose nodes are the kernel's: they have subnets, pods behind a bridge, and routes of some kind.
+///
+/// Declared in the order in which things have to go.
+pub struct Bed {
+    /// One on each node.
+    pub pods: [Pod; 2],
+    /// Machines 1 and 2.
+    pub nodes: [Node; 2],
+    /// Between them; has the files.
+    pub cable: Cable,
+}
+
+impl Bed {
+    /// Nodes whose pods have this MTU, and nothing yet that joins them.
+    pub fn build(wire: Wire, kind: char, mtu: u16) -> Result<Self> {
+        let cable = Cable::new()?;
+        let nodes = cable.nodes(kind)?;
+        make(wire, &nodes)?;
+        for (number, node) in (1..).zip(&nodes) {
+            node.write_subnet_env(subnet(number)?, mtu)?;
+        }
+        let pods = [nodes[0].pod()?, nodes[1].pod()?];
+        Ok(Bed { pods, nodes, cable })
     }
-    Ok((cable, nodes))
+
+    /// Both directions: number and namespace of a node, and the number of its peer.
+    pub fn ways(&self) -> [(&Node, usize, usize); 2] {
+        [(&self.nodes[0], 1, 2), (&self.nodes[1], 2, 1)]
+    }
+
+    /// Waits until the pods reach each other.
+    pub fn wait_reach(&self) -> Result<()> {
+        self.cable.wait_reach(&self.pods[0], self.pods[1].ip)
+    }
+
+    /// Stations of a kernel that routes: from pod to bridge, by the tunnel device if there is one, and the same back.
+    pub fn stations(&self, tunnel: Option<&str>) -> Result<Vec<super::Station>> {
+        let counts = Counts::read(&self.pods, self.nodes.each_ref().map(Node::ns))?;
+        let mut way = Way::default();
+        counts.leave(&mut way);
+        way.rx("node 1", &counts.nodes[0], BRIDGE);
+        match tunnel {
+            Some(tunnel) => {
+                way.routed("node 1", &counts.nodes[0], tunnel);
+                way.tx("node 1", &counts.nodes[0], NIC);
+            }
+            None => way.routed("node 1", &counts.nodes[0], NIC),
+        }
+        counts.cross(&mut way);
+        if let Some(tunnel) = tunnel {
+            way.rx("node 2", &counts.nodes[1], tunnel);
+        }
+        way.routed("node 2", &counts.nodes[1], BRIDGE);
+        counts.arrive(&mut way);
+        Ok(way.end())
+    }
+}
+
+/// The kernel's counters of everyone.
+pub struct Counts {
+    /// Of the pods.
+    pub pods: [Counters; 2],
+    /// Of the nodes.
+    pub nodes: [Counters; 2],
+}
+
+impl Counts {
+    /// Reads them all.
+    pub fn read(pods: &[Pod; 2], nodes: [&Namespace; 2]) -> Result<Self> {
+        let pod = |pod: &Pod| Counters::read(&pod.ns, &[NIC]);
+        let node = |ns| Counters::read(ns, &[NIC, VETH]);
+        Ok(Counts {
+            pods: [pod(&pods[0])?, pod(&pods[1])?],
+            nodes: [node(nodes[0])?, node(nodes[1])?],
+        })
+    }
+
+    /// Out of pod 1 and into its node.
+    pub fn leave(&self, way: &mut Way) {
+        way.tx("pod 1", &self.pods[0], NIC);
+        way.crossed("node 1", &self.nodes[0], VETH, self.pods[0].link(NIC));
+    }
+
+    /// Out of the cable.
+    pub fn cross(&self, way: &mut Way) {
+        way.crossed("node 2", &self.nodes[1], NIC, self.nodes[0].link(NIC));
+    }
+
+    /// Out of node 2 and into its pod.
+    pub fn arrive(&self, way: &mut Way) {
+        way.tx("node 2", &self.nodes[1], VETH);
+        way.crossed("pod 2", &self.pods[1], NIC, self.nodes[1].link(VETH));
+    }
 }

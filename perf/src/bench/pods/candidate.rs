@@ -1,6 +1,6 @@
 //! Who may be asked, and how each is built.
 
-use super::{Network, engine, kernel};
+use super::{Network, engine, gateway, kernel};
 use crate::bench::Result;
 use crate::bench::model::Wire;
 
@@ -26,5 +26,10 @@ pub const CANDIDATES: &[Candidate] = &[
         name: kernel::NAME,
         what: kernel::WHAT,
         build: |wire| Ok(Box::new(kernel::Kernel::build(wire)?)),
+    },
+    Candidate {
+        name: gateway::NAME,
+        what: gateway::WHAT,
+        build: |wire| Ok(Box::new(gateway::Gateway::build(wire)?)),
     },
 ];

@@ -1,12 +1,16 @@
 //! tweed: both daemons on each node, with leases from a file, for who has which subnet is no part of what is measured.
 
+use contract::stats::{DropReason, PortCounter, PortCounters, StatsReader};
+use contract::tables::PortKind;
 use serde_json::json;
 
-use super::{Network, Station, bed};
+use super::bed::{self, BRIDGE, Counts, NIC};
+use super::way::Way;
+use super::{Network, Station};
 use crate::bench::Result;
 use crate::bench::model::Wire;
 use crate::lab::lease::{self, Lease};
-use crate::lab::{Cable, LabError, NodeConfig, Pod, TweedNode};
+use crate::lab::{Cable, LabError, NodeConfig, Pod, TweedNode, tweed};
 
 /// Its name.
 pub const NAME: &str = "tweed";
@@ -16,7 +20,7 @@ pub const WHAT: &str = "both daemons on each node, one worker each, which sleeps
 /// Two tweed nodes; the worker of node 1 on CPU 1, that of node 2 on CPU 0.
 pub struct Engine {
     pods: [Pod; 2],
-    _nodes: [TweedNode; 2],
+    nodes: [TweedNode; 2],
     _cable: Cable,
 }
 
@@ -55,7 +59,7 @@ impl Engine {
         cable.wait_reach(&pods[0], pods[1].ip)?;
         Ok(Engine {
             pods,
-            _nodes: nodes,
+            nodes,
             _cable: cable,
         })
     }
@@ -75,6 +79,49 @@ impl Network for Engine {
     }
 
     fn stations(&self) -> Result<Vec<Station>> {
-        Ok(Vec::new())
+        let spaces = self.nodes.each_ref().map(|node| node.ns());
+        let counts = Counts::read(&self.pods, spaces)?;
+        let [one, two] = self.nodes.each_ref();
+        let ([in1, out1], [out2, in2]) = (sides(one)?, sides(two)?);
+        let mut way = Way::default();
+        counts.leave(&mut way);
+        way.rx("node 1", &counts.nodes[0], BRIDGE);
+        way.routed("node 1", &counts.nodes[0], tweed::DEVICE);
+        received(&mut way, "node 1: engine, overlay side in", &in1);
+        sent(&mut way, "node 1: engine, underlay side out", &out1);
+        way.tx("node 1", &counts.nodes[0], NIC);
+        counts.cross(&mut way);
+        received(&mut way, "node 2: engine, underlay side in", &in2);
+        sent(&mut way, "node 2: engine, overlay side out", &out2);
+        way.rx("node 2", &counts.nodes[1], tweed::DEVICE);
+        way.routed("node 2", &counts.nodes[1], BRIDGE);
+        counts.arrive(&mut way);
+        Ok(way.end())
     }
+}
+
+/// Counters of a node's engine: of its ports on the overlay side, and of those on the underlay side.
+fn sides(node: &TweedNode) -> Result<[PortCounters; 2]> {
+    let path = node.run_dir().join("stats");
+    let unreadable = |error| LabError::Unexpected(format!("{error}"));
+    let snapshot = StatsReader::open(&path).map_err(unreadable)?.snapshot();
+    let mut sides = [PortCounters::default(); 2];
+    for (index, port) in &snapshot.ports {
+        let underlay = port.kind == Some(PortKind::Underlay);
+        sides[usize::from(underlay)].merge(&snapshot.port(*index));
+    }
+    Ok(sides)
+}
+
+/// What the engine got by one side, and what became of it if it did not go on.
+fn received(way: &mut Way, place: &str, port: &PortCounters) {
+    let reasons = DropReason::ALL.iter();
+    let lost = reasons
+        .map(|reason| (reason.name().to_owned(), port.drops[*reason as usize]))
+        .collect();
+    way.station(place, port.count(PortCounter::RxPackets), lost);
+}
+
+fn sent(way: &mut Way, place: &str, port: &PortCounters) {
+    way.station(place, port.count(PortCounter::TxPackets), Vec::new());
 }

@@ -1,10 +1,11 @@
 //! flannel's vxlan backend: the kernel's vxlan device with the entries that flanneld makes for its one peer.
 
-use super::{Network, Station, bed};
+use super::bed::{self, Bed};
+use super::{Network, Station};
 use crate::bench::Result;
 use crate::bench::model::Wire;
 use crate::lab::lease::Lease;
-use crate::lab::{Cable, MTU, Node, Pod, flannel};
+use crate::lab::{MTU, Pod, flannel};
 
 /// Its name.
 pub const NAME: &str = "kernel vxlan";
@@ -12,31 +13,20 @@ pub const NAME: &str = "kernel vxlan";
 pub const WHAT: &str = "flannel's vxlan backend: the kernel's vxlan device, routes and forwarding";
 
 /// Two flannel nodes.
-pub struct Kernel {
-    pods: [Pod; 2],
-    _nodes: [Node; 2],
-    _cable: Cable,
-}
+pub struct Kernel(Bed);
 
 impl Kernel {
     /// Builds it; a ping goes through when this returns.
     pub fn build(wire: Wire) -> Result<Self> {
-        let (cable, nodes) = bed::nodes(wire, 'v', MTU - flannel::OVERHEAD)?;
+        let bed = Bed::build(wire, 'v', MTU - flannel::OVERHEAD)?;
         let mac = |number: usize| format!("02:f1:00:00:00:{number:02x}");
-        for (number, node) in (1..).zip(&nodes) {
-            flannel::vxlan(node, bed::subnet(number)?, &mac(number))?;
+        for (node, own, peer) in bed.ways() {
+            flannel::vxlan(node, bed::subnet(own)?, &mac(own))?;
+            let lease = Lease::vxlan(bed.nodes[peer - 1].address(), &mac(peer));
+            flannel::add_peer(node.ns().name(), bed::subnet(peer)?, &lease)?;
         }
-        for (own, peer) in [(1, 2), (2, 1)] {
-            let lease = Lease::vxlan(nodes[peer - 1].address(), &mac(peer));
-            flannel::add_peer(nodes[own - 1].ns().name(), bed::subnet(peer)?, &lease)?;
-        }
-        let pods = [nodes[0].pod()?, nodes[1].pod()?];
-        cable.wait_reach(&pods[0], pods[1].ip)?;
-        Ok(Kernel {
-            pods,
-            _nodes: nodes,
-            _cable: cable,
-        })
+        bed.wait_reach()?;
+        Ok(Kernel(bed))
     }
 }
 
@@ -50,10 +40,10 @@ impl Network for Kernel {
     }
 
     fn pods(&self) -> [&Pod; 2] {
-        self.pods.each_ref()
+        self.0.pods.each_ref()
     }
 
     fn stations(&self) -> Result<Vec<Station>> {
-        Ok(Vec::new())
+        self.0.stations(Some(flannel::DEVICE))
     }
 }

@@ -9,9 +9,12 @@
 
 mod bed;
 mod candidate;
+mod counters;
 mod engine;
+mod gateway;
 mod kernel;
 mod network;
+mod way;
 
 pub use candidate::{CANDIDATES, Candidate};
 pub use network::{Network, Station};
