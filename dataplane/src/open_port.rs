@@ -32,6 +32,14 @@ pub enum OpenError {
     /// The program cannot be attached.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// The tables ask for a kind of port that this engine does not have.
+    #[error(
+        "{interface} is to be opened in a way that this engine does not know; run the same version of tweed-control and tweed-dataplane"
+    )]
+    Kind {
+        /// The device.
+        interface: String,
+    },
     /// Its frames do not fit in a chunk.
     #[error("{interface} has an MTU of {mtu}, but a chunk holds {room} bytes; {remedy}")]
     Mtu {
@@ -66,6 +74,11 @@ impl OpenPort {
         config: &Config,
         workers: &[WorkerHandle],
     ) -> Result<OpenPort, OpenError> {
+        if matches!(port.mode, BindMode::Tun | BindMode::Udp) {
+            return Err(OpenError::Kind {
+                interface: port.name.clone(),
+            });
+        }
         let device = Device::find(&port.name)?;
         for worker in workers {
             fits(&device, &worker.umem)?;

@@ -71,7 +71,7 @@ pub struct Underlay {
     pub mode: BindMode,
 }
 
-/// How an AF_XDP socket binds to its queue.
+/// What a port's frames move over, and for AF_XDP how its sockets bind to their queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum BindMode {
@@ -83,21 +83,39 @@ pub enum BindMode {
     Copy = 2,
     /// Generic (skb) XDP.
     Generic = 3,
+    /// A queue of a TUN device: for the uplink.
+    Tun = 4,
+    /// A UDP socket on the tunnel port: for the underlay.
+    Udp = 5,
 }
 
 /// `[overlay]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlay {
-    /// The kernel's end of the uplink pair.
+    /// What the uplink is.
+    pub kind: OverlayKind,
+    /// The kernel's end of the uplink.
     pub device: String,
     /// Largest pod packet in bytes; `None`: underlay MTU less 50.
     pub mtu: Option<u16>,
 }
 
+/// What the host's way into the pod network is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverlayKind {
+    /// A veth pair, polled over AF_XDP.
+    Veth,
+    /// A TUN device with several queues, read and written in super-packets.
+    Tun,
+}
+
 impl Overlay {
-    /// The engine's end of the uplink pair.
+    /// What the engine opens: the other end of a veth pair, or the TUN device itself.
     pub fn engine_device(&self) -> String {
-        format!("{}x", self.device)
+        match self.kind {
+            OverlayKind::Veth => format!("{}x", self.device),
+            OverlayKind::Tun => self.device.clone(),
+        }
     }
 }
 

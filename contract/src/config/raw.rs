@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     BindMode, Config, ConfigError, Dataplane, Etcd, Hugepages, Idle, Lease, LeaseSource, Overlay,
-    Underlay, Worker,
+    OverlayKind, Underlay, Worker,
 };
 
 /// Declares a section: a struct whose serde default is the literal given, so that key, type and default stand in one line.
@@ -32,6 +32,7 @@ section!(RawUnderlay {
     mode: String = "auto",
 });
 section!(RawOverlay {
+    kind: String = "veth",
     device: String = "tweed0",
     mtu: u32 = 0u32,
 });
@@ -200,14 +201,19 @@ impl TryFrom<RawOverlay> for Overlay {
     type Error = ConfigError;
 
     fn try_from(raw: RawOverlay) -> Result<Self, ConfigError> {
-        // 14, not 15: the engine's end of the pair is the same name and an "x".
+        // 14, not 15: the engine's end of a veth pair is the same name and an "x".
         let device = device_name("overlay.device", &raw.device, 14)?;
         let mtu = match raw.mtu {
             0 => None,
             // 576 is what every IPv4 host must take (RFC 791); 65485 leaves room for the headers in a 65535-byte packet.
             mtu => Some(within("overlay.mtu", mtu, 576..=65485)? as u16),
         };
-        Ok(Overlay { device, mtu })
+        let kinds = [("veth", OverlayKind::Veth), ("tun", OverlayKind::Tun)];
+        Ok(Overlay {
+            kind: choose("overlay.kind", &raw.kind, &kinds)?,
+            device,
+            mtu,
+        })
     }
 }
 

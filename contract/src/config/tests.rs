@@ -82,6 +82,7 @@ fn values_out_of_range_name_key_and_range() {
         "[overlay]\nmtu = 99\n",
         "overlay.mtu is 99; it must be from 576",
     );
+    refused("[overlay]\nkind = \"tap\"\n", "\"veth\", \"tun\"");
     refused("[overlay]\ndevice = \"fifteen-letters\"\n", "1 to 14 bytes");
     refused("[underlay]\nmode = \"fast\"\n", "\"zero-copy\"");
     refused("[underlay]\npublic_ip = \"224.0.0.1\"\n", "unicast IPv4");

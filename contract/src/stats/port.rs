@@ -33,6 +33,10 @@ pub enum BoundMode {
     Generic,
     /// Memory rings inside the engine: the slow path.
     Memory,
+    /// Queues of a TUN device; read and write copy.
+    Tun,
+    /// A UDP socket; the kernel copies.
+    Udp,
 }
 
 impl BoundMode {
@@ -44,6 +48,8 @@ impl BoundMode {
             BoundMode::Copy => "copy",
             BoundMode::Generic => "generic",
             BoundMode::Memory => "memory",
+            BoundMode::Tun => "tun",
+            BoundMode::Udp => "udp",
         }
     }
 }
@@ -98,6 +104,8 @@ impl PortStatus {
                 2 => BoundMode::Copy,
                 3 => BoundMode::Generic,
                 4 => BoundMode::Memory,
+                5 => BoundMode::Tun,
+                6 => BoundMode::Udp,
                 _ => BoundMode::None,
             },
             ifindex: words[3] as u32,

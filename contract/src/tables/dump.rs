@@ -254,6 +254,8 @@ fn bind_mode(byte: u8) -> Option<BindMode> {
         BindMode::ZeroCopy,
         BindMode::Copy,
         BindMode::Generic,
+        BindMode::Tun,
+        BindMode::Udp,
     ]
     .into_iter()
     .find(|mode| *mode as u8 == byte)

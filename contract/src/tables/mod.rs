@@ -134,7 +134,7 @@ pub struct Port {
     pub name: String,
     /// Which side it is.
     pub kind: PortKind,
-    /// How to bind.
+    /// What to open, and how to bind.
     pub mode: BindMode,
     /// Largest L3 packet the device takes, bytes.
     pub mtu: u16,

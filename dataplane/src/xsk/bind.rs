@@ -263,7 +263,7 @@ fn bind(socket: BorrowedFd<'_>, binding: &Binding, device: &Device) -> Result<()
     let flags = SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP
         | match binding.mode {
             // Neither flag: the kernel tries zero-copy and falls back to copy by itself.
-            BindMode::Auto => SocketAddrXdpFlags::empty(),
+            BindMode::Auto | BindMode::Tun | BindMode::Udp => SocketAddrXdpFlags::empty(),
             BindMode::ZeroCopy => SocketAddrXdpFlags::XDP_ZEROCOPY,
             BindMode::Copy | BindMode::Generic => SocketAddrXdpFlags::XDP_COPY,
         };

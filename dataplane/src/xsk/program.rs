@@ -202,12 +202,15 @@ impl Program {
             BindMode::ZeroCopy | BindMode::Copy => {
                 (attach(program, &device, XdpMode::Driver)?, false)
             }
-            BindMode::Auto => match attach(program, &device, XdpMode::Driver) {
-                Err(ProgramError::NoNative { .. }) => {
-                    (attach(program, &device, XdpMode::Skb)?, true)
+            // The last two are no modes of AF_XDP, and no port of theirs comes here.
+            BindMode::Auto | BindMode::Tun | BindMode::Udp => {
+                match attach(program, &device, XdpMode::Driver) {
+                    Err(ProgramError::NoNative { .. }) => {
+                        (attach(program, &device, XdpMode::Skb)?, true)
+                    }
+                    native => (native?, false),
                 }
-                native => (native?, false),
-            },
+            }
         };
         Ok(Program {
             interface: interface.into(),
