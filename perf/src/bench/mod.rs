@@ -6,11 +6,18 @@
 //! Contenders take turns, measure by measure and round after round, so that whatever drifts (clocks, caches, the neighbours of a
 //! virtual machine) drifts for all of them; ratios are taken within a round.
 
+pub mod compare;
 mod cpu;
+mod headline;
+pub mod html;
 mod machine;
+pub mod markdown;
 pub mod model;
+mod order;
 pub mod pods;
 mod tools;
+mod verdict;
 pub mod veth;
+mod words;
 
 use crate::lab::Result;

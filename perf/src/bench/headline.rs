@@ -1,0 +1,248 @@
+//! A run in a few sentences, computed from its samples: what a reader takes away who reads nothing else.
+//!
+//! Where we lose stands beside where we win, at the same length and by the same rule.
+
+use super::model::{Measure, Report, Wire};
+use super::verdict::{BASELINE, Beside, OURS, Verdict};
+use super::words;
+
+/// Sentences about single figures, before those that count.
+const FIGURES: usize = 2;
+
+/// What a run comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Headline {
+    /// Three or four sentences of plain text.
+    pub sentences: Vec<String>,
+    /// Measures in which we did better than [`BASELINE`] at some point, the furthest ahead first.
+    pub ahead: Vec<Standing>,
+    /// Measures in which we did worse than [`BASELINE`] at some point, the furthest behind first.
+    pub behind: Vec<Standing>,
+    /// Us beside each of the others.
+    pub tallies: Vec<Tally>,
+}
+
+/// One measure in which we are ahead or behind, at the point where that is most so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// `Goodput of one TCP flow, 64 B`, and the wire unless it is the plain one.
+    pub at: String,
+    /// Our median and theirs, with the unit: `7.10 against 5.80 Gbit/s`.
+    pub figures: String,
+    /// The ratio there.
+    pub beside: Beside,
+    /// Points of the measure where it is so too, this one included.
+    pub points: usize,
+    /// Points of the measure that have both.
+    pub of: usize,
+}
+
+/// Points at which we did better, the same, worse than another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// The other.
+    pub contender: String,
+    /// Better in every round.
+    pub better: usize,
+    /// No difference beyond the spread.
+    pub even: usize,
+    /// Worse in every round.
+    pub worse: usize,
+    /// Too few rounds to say.
+    pub too_few: usize,
+}
+
+impl Tally {
+    /// All of its points.
+    pub fn points(&self) -> usize {
+        self.better + self.even + self.worse + self.too_few
+    }
+}
+
+impl Headline {
+    /// Of a run.
+    pub fn of(report: &Report) -> Self {
+        let others = report
+            .contenders
+            .iter()
+            .filter(|entrant| entrant.name != OURS);
+        let tallies: Vec<Tally> = others
+            .map(|entrant| tally(report, &entrant.name))
+            .filter(|tally| tally.points() > 0)
+            .collect();
+        let ahead = standings(report, Verdict::Better);
+        let behind = standings(report, Verdict::Worse);
+        let mut sentences = figures(report);
+        sentences.extend(counted(&tallies));
+        sentences.extend(worst(&behind));
+        if sentences.is_empty() {
+            sentences.push(nothing(report));
+        }
+        Headline {
+            sentences,
+            ahead,
+            behind,
+            tallies,
+        }
+    }
+}
+
+/// The first measure of each of the first groups, at its first point, where both took part.
+fn figures(report: &Report) -> Vec<String> {
+    let mut groups: Vec<&str> = Vec::new();
+    let mut sentences = Vec::new();
+    for measure in report.measures.iter().filter(|m| m.wire == Wire::Plain) {
+        if groups.contains(&measure.group.as_str()) || sentences.len() == FIGURES {
+            continue;
+        }
+        let first = measure
+            .points()
+            .into_iter()
+            .find_map(|x| figure(measure, x));
+        if let Some(sentence) = first {
+            groups.push(&measure.group);
+            sentences.push(sentence);
+        }
+    }
+    sentences
+}
+
+/// `Goodput of one TCP flow: 7.10 Gbit/s, 1.22 times kernel vxlan (1.15..1.31).`
+fn figure(measure: &Measure, x: Option<f64>) -> Option<String> {
+    let ratio = Beside::of(measure, OURS, BASELINE, x)?.ratio?;
+    let ours = words::number(measure.cell(OURS, x)?.summary()?.median);
+    let theirs = words::number(measure.cell(BASELINE, x)?.summary()?.median);
+    let (at, unit) = (words::at(measure, x), &measure.unit);
+    let (times, spread) = (words::ratio(ratio.median), words::ratio_range(&ratio));
+    Some(match measure.better {
+        super::model::Better::More => {
+            format!("{at}: {ours} {unit}, {times} times {BASELINE} ({spread}).")
+        }
+        super::model::Better::Less => format!(
+            "{at}: {ours} {unit} where {BASELINE} takes {theirs}, a ratio of {times} ({spread}), above 1 in our favour."
+        ),
+    })
+}
+
+fn counted(tallies: &[Tally]) -> Option<String> {
+    let tally = tallies.iter().find(|tally| tally.contender == BASELINE)?;
+    let of = tally.points();
+    let Tally {
+        better,
+        worse,
+        even,
+        too_few,
+        ..
+    } = tally;
+    let unsaid = match too_few {
+        0 => String::new(),
+        n => format!("; {n} had too few rounds to say"),
+    };
+    Some(format!(
+        "Beside {BASELINE}, at {of} points: {OURS} is better in every round at {better}, worse in every round at {worse}, \
+         and not different beyond the spread at {even}{unsaid}."
+    ))
+}
+
+fn worst(behind: &[Standing]) -> Option<String> {
+    let first = behind.first()?;
+    let times = match first.beside.ratio {
+        Some(ratio) => format!(" ({} times)", words::ratio(ratio.median)),
+        None => String::new(),
+    };
+    Some(format!(
+        "{OURS} loses most at: {}, {}{times}.",
+        first.at, first.figures
+    ))
+}
+
+fn nothing(report: &Report) -> String {
+    let ours = report
+        .contenders
+        .iter()
+        .find(|entrant| entrant.name == OURS);
+    match ours.and_then(|entrant| entrant.absent.as_deref()) {
+        Some(why) => format!("{OURS} took no part: {why}"),
+        None => format!("Nothing was measured of both {OURS} and {BASELINE}."),
+    }
+}
+
+fn tally(report: &Report, other: &str) -> Tally {
+    let mut tally = Tally {
+        contender: other.to_owned(),
+        better: 0,
+        even: 0,
+        worse: 0,
+        too_few: 0,
+    };
+    for measure in &report.measures {
+        for x in measure.points() {
+            let Some(beside) = Beside::of(measure, OURS, other, x) else {
+                continue;
+            };
+            match beside.verdict {
+                Verdict::Better => tally.better += 1,
+                Verdict::Even => tally.even += 1,
+                Verdict::Worse => tally.worse += 1,
+                Verdict::TooFew => tally.too_few += 1,
+            }
+        }
+    }
+    tally
+}
+
+fn standings(report: &Report, verdict: Verdict) -> Vec<Standing> {
+    let standing = |measure| standing(measure, verdict);
+    let mut standings: Vec<Standing> = report.measures.iter().filter_map(standing).collect();
+    standings.sort_by(|one, two| {
+        further(verdict, &one.beside).total_cmp(&further(verdict, &two.beside))
+    });
+    standings
+}
+
+fn standing(measure: &Measure, verdict: Verdict) -> Option<Standing> {
+    let points = measure.points().into_iter();
+    let besides: Vec<(Option<f64>, Beside)> = points
+        .filter_map(|x| Some((x, Beside::of(measure, OURS, BASELINE, x)?)))
+        .collect();
+    let so = || {
+        besides
+            .iter()
+            .filter(|(_, beside)| beside.verdict == verdict)
+    };
+    let (x, beside) =
+        so().min_by(|(_, one), (_, two)| further(verdict, one).total_cmp(&further(verdict, two)))?;
+    let median = |contender| {
+        Some(words::number(
+            measure.cell(contender, *x)?.summary()?.median,
+        ))
+    };
+    let wire = match measure.wire {
+        Wire::Plain => String::new(),
+        other => format!(", {}", words::wire(other)),
+    };
+    Some(Standing {
+        at: words::at(measure, *x) + &wire,
+        figures: format!(
+            "{} against {} {}",
+            median(OURS)?,
+            median(BASELINE)?,
+            measure.unit
+        ),
+        beside: *beside,
+        points: so().count(),
+        of: besides.len(),
+    })
+}
+
+/// Orders standings, the furthest first; without a ratio last, for nobody can say how far.
+fn further(verdict: Verdict, beside: &Beside) -> f64 {
+    match (verdict, beside.ratio) {
+        (_, None) => f64::INFINITY,
+        (Verdict::Worse, Some(ratio)) => ratio.median,
+        (_, Some(ratio)) => -ratio.median,
+    }
+}
+
+#[cfg(test)]
+mod tests;
