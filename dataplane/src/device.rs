@@ -8,12 +8,25 @@ use std::os::fd::BorrowedFd;
 
 use contract::stats::PortCounters;
 
-use crate::xsk::{Burst, Frame, InFlight, Pool, Wakeups, Xsk};
+use crate::udp::Udp;
+use crate::xsk::{BURST, Burst, Frame, InFlight, Pool, Wakeups, Xsk};
 
 /// One queue of a device, open.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a port holds one, and the largest is the one that must not cost a pointer"
+)]
 pub enum Device {
     /// An AF_XDP socket, or its rings over plain memory.
     Xsk(Xsk),
+    /// A UDP socket on the tunnel port.
+    Udp(Udp),
+}
+
+impl From<Udp> for Device {
+    fn from(udp: Udp) -> Self {
+        Device::Udp(udp)
+    }
 }
 
 impl From<Xsk> for Device {
@@ -29,11 +42,12 @@ impl Device {
     pub fn receive(
         &mut self,
         out: &mut Burst,
-        _pool: &mut Pool,
+        pool: &mut Pool,
         _counters: &mut PortCounters,
     ) -> usize {
         match self {
             Device::Xsk(xsk) => xsk.receive(out),
+            Device::Udp(udp) => udp.receive(out, pool),
         }
     }
 
@@ -41,15 +55,18 @@ impl Device {
     pub fn tx_room(&self) -> usize {
         match self {
             Device::Xsk(xsk) => xsk.tx_room(),
+            // Its sockets have buffers, which say no more than yes or no.
+            Device::Udp(_) => BURST,
         }
     }
 
     /// Sends frames; gives their number. What was not taken stays in the burst, in order. A device that has let go of a frame
     /// when the call returns frees it into the pool.
     #[inline(always)]
-    pub fn transmit(&mut self, burst: &mut Burst, _pool: &mut Pool) -> usize {
+    pub fn transmit(&mut self, burst: &mut Burst, pool: &mut Pool) -> usize {
         match self {
             Device::Xsk(xsk) => xsk.transmit(burst),
+            Device::Udp(udp) => udp.transmit(burst, pool),
         }
     }
 
@@ -64,6 +81,7 @@ impl Device {
                 xsk.reclaim(pool);
                 xsk.refill(pool);
             }
+            Device::Udp(_) => {}
         }
     }
 
@@ -71,6 +89,7 @@ impl Device {
     pub fn in_flight(&self) -> InFlight {
         match self {
             Device::Xsk(xsk) => xsk.in_flight(),
+            Device::Udp(_) => InFlight::default(),
         }
     }
 
@@ -78,6 +97,7 @@ impl Device {
     pub fn is_pending(&self) -> bool {
         match self {
             Device::Xsk(xsk) => xsk.unsent() > 0,
+            Device::Udp(udp) => udp.is_pending(),
         }
     }
 
@@ -85,6 +105,15 @@ impl Device {
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Device::Xsk(xsk) => xsk.fd(),
+            Device::Udp(udp) => Some(udp.fd()),
+        }
+    }
+
+    /// The worker slept in poll(2) and may look at once for what ended the sleep.
+    pub fn wake(&mut self) {
+        match self {
+            Device::Xsk(_) => {}
+            Device::Udp(udp) => udp.wake(),
         }
     }
 
@@ -92,6 +121,7 @@ impl Device {
     pub fn wakeups(&self) -> Wakeups {
         match self {
             Device::Xsk(xsk) => xsk.wakeups(),
+            Device::Udp(udp) => udp.wakeups(),
         }
     }
 
@@ -99,6 +129,7 @@ impl Device {
     pub fn close(self) -> Vec<Frame> {
         match self {
             Device::Xsk(xsk) => xsk.close(),
+            Device::Udp(_) => Vec::new(),
         }
     }
 }

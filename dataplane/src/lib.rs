@@ -38,8 +38,12 @@ mod run;
 mod sample;
 mod slow;
 mod threads;
+// When to ask a device that is looked at by a system call.
+mod throttle;
 mod trace;
 mod turn;
+// A UDP socket as a port.
+pub mod udp;
 mod verdict;
 mod wake;
 mod worker;

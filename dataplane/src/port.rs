@@ -102,6 +102,13 @@ impl Port {
         }
     }
 
+    /// The worker slept in poll(2).
+    pub fn wake(&mut self) {
+        if let Some(device) = &mut self.device {
+            device.wake();
+        }
+    }
+
     /// Adds the system calls since the last time to the counters.
     pub fn count_wakeups(&mut self) {
         let Some(device) = &self.device else { return };

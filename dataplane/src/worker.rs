@@ -210,6 +210,11 @@ impl Worker {
     /// After a sleep: time passed in poll(2), neither busy nor idle. The next idle turn says so, and which tables it found.
     pub fn slept(&mut self) {
         self.uncommitted = true;
+        for number in &self.open {
+            if let Some(port) = self.ports.get_mut(usize::from(*number)) {
+                port.wake();
+            }
+        }
         let now = tsc();
         self.counters.add(WorkerCounter::Sleeps, 1);
         self.counters

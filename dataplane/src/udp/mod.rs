@@ -1,0 +1,105 @@
+//! A plain UDP socket as a port: the kernel makes and takes off the outer headers.
+//!
+//! ```text
+//!   frames of a burst ── gather ──► messages ── sendmmsg, UDP_SEGMENT ──► kernel: route, headers, device
+//!   burst ◄── frames ◄── headers ◄── recvmsg, UDP_GRO ◄── socket on the tunnel port ◄── kernel: reassembly, checksum
+//! ```
+//!
+//! It serves where AF_XDP does not: for datagrams that came in fragments, which only the kernel's reassembly makes whole;
+//! on devices, and for processes, that may have no AF_XDP socket; and it may carry bulk where there is only copy mode, for
+//! there each packet walks the kernel's device layer alone, and here up to 64 walk its stack together
+//! (docs/decisions/0011-udp-underlay.md). Frames that come in get the outer headers back that they would have had, so
+//! `encap` and `decap` know nothing of it.
+//!
+//! A frame is copied by the kernel while the call lasts: none is in flight between two turns.
+
+// sendmmsg and recvmsg.
+mod abi;
+// Sockets and their options.
+mod bind;
+// Which frames leave as one message.
+mod gather;
+// Outer headers.
+mod headers;
+// From the kernel into frames.
+mod receive;
+// From frames to the kernel.
+mod send;
+
+use std::net::SocketAddrV4;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+pub use bind::UdpError;
+use receive::Receiver;
+use send::Sender;
+
+use crate::throttle::Throttle;
+use crate::xsk::{Burst, Pool, Wakeups};
+
+/// Sockets that a worker sends by, so source ports of its outer headers. With 16, two flows in a receiver of four queues
+/// share a queue hardly oftener than with a port each; each costs a file and its buffers.
+const SENDERS: usize = 16;
+
+/// One worker's part of a UDP port.
+pub struct Udp {
+    receiver: Receiver,
+    sender: Sender,
+}
+
+impl Udp {
+    /// Sockets on the tunnel address, so many that each worker has one. Fails if another owns the port.
+    pub fn bind(address: SocketAddrV4, workers: usize) -> Result<Vec<OwnedFd>, UdpError> {
+        bind::tunnel(address, workers)
+    }
+
+    /// An underlay port over a socket of [`bind`](Self::bind) with this address. Received frames carry `port`.
+    pub fn underlay(socket: OwnedFd, address: SocketAddrV4, port: u8) -> Result<Self, UdpError> {
+        Ok(Udp {
+            receiver: Receiver::new(socket, address, port, Throttle::short()),
+            sender: Sender::new(bind::senders(*address.ip(), SENDERS)?),
+        })
+    }
+
+    /// The slow path beside an AF_XDP port: it only receives, and seldom.
+    pub fn slow_path(socket: OwnedFd, address: SocketAddrV4, port: u8) -> Self {
+        Udp {
+            receiver: Receiver::new(socket, address, port, Throttle::long()),
+            sender: Sender::new(Vec::new()),
+        }
+    }
+
+    /// Fills `out` up with received frames, in chunks from the pool; returns how many came.
+    #[inline(never)]
+    pub fn receive(&mut self, out: &mut Burst, pool: &mut Pool) -> usize {
+        self.receiver.receive(out, pool)
+    }
+
+    /// Sends frames and frees them into the pool; returns how many. What the kernel did not take stays in the burst.
+    #[inline(never)]
+    pub fn transmit(&mut self, burst: &mut Burst, pool: &mut Pool) -> usize {
+        self.sender.transmit(burst, pool)
+    }
+
+    /// Whether datagrams that were read wait for free chunks.
+    pub fn is_pending(&self) -> bool {
+        self.receiver.is_pending()
+    }
+
+    /// The worker slept in poll(2): the socket may have something.
+    pub fn wake(&mut self) {
+        self.receiver.wake();
+    }
+
+    /// The socket on the tunnel port.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.receiver.fd()
+    }
+
+    /// The system calls that sent.
+    pub fn wakeups(&self) -> Wakeups {
+        self.sender.wakeups()
+    }
+}
+
+#[cfg(test)]
+mod tests;
