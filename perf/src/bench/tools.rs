@@ -12,6 +12,9 @@ use crate::lab::{LabError, run};
 /// Where the sources are.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench");
 
+/// Libraries of the forwarder.
+const FORWARD: &[&str] = &["-lxdp", "-lbpf"];
+
 /// Paths of the compiled programs.
 #[derive(Clone, Debug)]
 pub struct Tools {
@@ -28,8 +31,33 @@ impl Tools {
             tools.compile_bpf(name)?;
             tools.compile(name, &["-lbpf"])?;
         }
-        tools.compile("forward", &["-lxdp", "-lbpf"])?;
+        tools.compile("forward", FORWARD)?;
         Ok(tools)
+    }
+
+    /// Compiles the bare AF_XDP forwarder alone.
+    pub fn forward() -> Result<PathBuf> {
+        Self::one("forward", FORWARD)
+    }
+
+    /// Compiles flannel's udp backend alone.
+    pub fn tun_udp() -> Result<PathBuf> {
+        Self::one("tun_udp", &[])
+    }
+
+    fn one(name: &str, libraries: &[&str]) -> Result<PathBuf> {
+        let directory = Self::directory()?;
+        std::fs::create_dir_all(&directory)
+            .map_err(LabError::io(format!("create {}", directory.display())))?;
+        let tools = Tools { directory };
+        tools.compile(name, libraries)?;
+        Ok(tools.program(name))
+    }
+
+    /// Where they are put: beside the running executable, as cargo's own build products are.
+    pub fn directory() -> Result<PathBuf> {
+        let own = std::env::current_exe().map_err(LabError::io("find the running executable"))?;
+        Ok(own.with_file_name("bench-tools"))
     }
 
     /// A program.

@@ -70,27 +70,48 @@ impl Bed {
         self.cable.wait_reach(&self.pods[0], self.pods[1].ip)
     }
 
-    /// Stations of a kernel that routes: from pod to bridge, by the tunnel device if there is one, and the same back.
-    pub fn stations(&self, tunnel: Option<&str>) -> Result<Vec<super::Station>> {
+    /// Stations of a kernel that routes, by way of a tunnel or of none.
+    pub fn stations(&self, tunnel: &Tunnel) -> Result<Vec<super::Station>> {
         let counts = Counts::read(&self.pods, self.nodes.each_ref().map(Node::ns))?;
+        let [one, two] = &counts.nodes;
         let mut way = Way::default();
         counts.leave(&mut way);
-        way.rx("node 1", &counts.nodes[0], BRIDGE);
+        way.rx("node 1", one, BRIDGE);
         match tunnel {
-            Some(tunnel) => {
-                way.routed("node 1", &counts.nodes[0], tunnel);
-                way.tx("node 1", &counts.nodes[0], NIC);
+            Tunnel::None => way.routed("node 1", one, NIC),
+            Tunnel::Kernel(device) => {
+                way.routed("node 1", one, device);
+                way.tx("node 1", one, NIC);
             }
-            None => way.routed("node 1", &counts.nodes[0], NIC),
+            Tunnel::Process(device) => {
+                way.routed("node 1", one, device);
+                way.socket_out("node 1", one);
+                way.tx("node 1", one, NIC);
+            }
         }
         counts.cross(&mut way);
-        if let Some(tunnel) = tunnel {
-            way.rx("node 2", &counts.nodes[1], tunnel);
+        match tunnel {
+            Tunnel::None => {}
+            Tunnel::Kernel(device) => way.rx("node 2", two, device),
+            Tunnel::Process(device) => {
+                way.socket_in("node 2", two);
+                way.rx("node 2", two, device);
+            }
         }
-        way.routed("node 2", &counts.nodes[1], BRIDGE);
+        way.routed("node 2", two, BRIDGE);
         counts.arrive(&mut way);
         Ok(way.end())
     }
+}
+
+/// What a routing kernel sends the other node's packets into.
+pub enum Tunnel {
+    /// The NIC itself.
+    None,
+    /// A device of the kernel.
+    Kernel(&'static str),
+    /// A device whose packets a process wraps and sends by a UDP socket.
+    Process(&'static str),
 }
 
 /// The kernel's counters of everyone.

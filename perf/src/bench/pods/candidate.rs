@@ -1,6 +1,6 @@
 //! Who may be asked, and how each is built.
 
-use super::{Network, engine, gateway, kernel};
+use super::{Network, bare, engine, gateway, kernel, proxy};
 use crate::bench::Result;
 use crate::bench::model::Wire;
 
@@ -31,5 +31,15 @@ pub const CANDIDATES: &[Candidate] = &[
         name: gateway::NAME,
         what: gateway::WHAT,
         build: |wire| Ok(Box::new(gateway::Gateway::build(wire)?)),
+    },
+    Candidate {
+        name: proxy::NAME,
+        what: proxy::WHAT,
+        build: |wire| Ok(Box::new(proxy::Proxy::build(wire)?)),
+    },
+    Candidate {
+        name: bare::NAME,
+        what: bare::WHAT,
+        build: |wire| Ok(Box::new(bare::Bare::build(wire)?)),
     },
 ];

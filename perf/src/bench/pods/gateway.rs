@@ -1,6 +1,6 @@
 //! flannel's host-gw backend: the other node is the gateway to its pods. Nothing is wrapped: what routing alone costs.
 
-use super::bed::{self, Bed};
+use super::bed::{self, Bed, Tunnel};
 use super::{Network, Station};
 use crate::bench::Result;
 use crate::bench::model::Wire;
@@ -44,6 +44,6 @@ impl Network for Gateway {
     }
 
     fn stations(&self) -> Result<Vec<Station>> {
-        self.0.stations(None)
+        self.0.stations(&Tunnel::None)
     }
 }

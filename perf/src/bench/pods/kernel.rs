@@ -1,6 +1,6 @@
 //! flannel's vxlan backend: the kernel's vxlan device with the entries that flanneld makes for its one peer.
 
-use super::bed::{self, Bed};
+use super::bed::{self, Bed, Tunnel};
 use super::{Network, Station};
 use crate::bench::Result;
 use crate::bench::model::Wire;
@@ -44,6 +44,6 @@ impl Network for Kernel {
     }
 
     fn stations(&self) -> Result<Vec<Station>> {
-        self.0.stations(Some(flannel::DEVICE))
+        self.0.stations(&Tunnel::Kernel(flannel::DEVICE))
     }
 }

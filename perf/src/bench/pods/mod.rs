@@ -7,6 +7,7 @@
 //!
 //! Every network has nodes, pods and a cable of its own for as long as the benchmark runs; those that are not being measured sleep.
 
+mod bare;
 mod bed;
 mod candidate;
 mod counters;
@@ -14,6 +15,7 @@ mod engine;
 mod gateway;
 mod kernel;
 mod network;
+mod proxy;
 mod way;
 
 pub use candidate::{CANDIDATES, Candidate};

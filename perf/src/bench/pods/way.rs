@@ -65,6 +65,31 @@ impl Way {
         self.station(format!("{whose}: {device} in"), link.rx, lost);
     }
 
+    /// What the processes of a namespace gave to their UDP sockets.
+    pub fn socket_out(&mut self, whose: &str, counters: &Counters) {
+        let lost = counters.stack(&["Udp.SndbufErrors"]);
+        self.station(
+            format!("{whose}: UDP socket out"),
+            counters.stack(&["Udp.OutDatagrams"]),
+            vec![("socket's send buffer full".to_owned(), lost)],
+        );
+    }
+
+    /// What they read from them.
+    pub fn socket_in(&mut self, whose: &str, counters: &Counters) {
+        let full = counters.stack(&["Udp.RcvbufErrors"]);
+        // The one counter contains the other (net/ipv4/udp.c).
+        let other = counters.stack(&["Udp.InErrors"]).saturating_sub(full);
+        self.station(
+            format!("{whose}: UDP socket in"),
+            counters.stack(&["Udp.InDatagrams"]),
+            vec![
+                ("socket's receive buffer full".to_owned(), full),
+                ("refused by UDP".to_owned(), other),
+            ],
+        );
+    }
+
     /// All of them.
     pub fn end(self) -> Vec<Station> {
         self.0

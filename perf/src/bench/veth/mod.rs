@@ -16,7 +16,6 @@ mod report;
 mod rig;
 mod sample;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -84,7 +83,7 @@ pub fn run(options: &Options) -> Result<()> {
 fn measure(options: &Options) -> Result<Report> {
     sweep::sweep_dead();
     let machine = Machine::here();
-    let tools = Tools::build(tools_directory()?)?;
+    let tools = Tools::build(Tools::directory()?)?;
     cpu::watch()?;
     let mut contenders: Vec<Box<dyn Contender>> = vec![
         Box::new(Bare::build(&tools)?),
@@ -128,12 +127,6 @@ fn named(contender: &dyn Contender, case: Case, error: LabError) -> LabError {
         contender.name(),
         leg.name()
     ))
-}
-
-/// Beside the running executable, as cargo's own build products are.
-fn tools_directory() -> Result<PathBuf> {
-    let own = std::env::current_exe().map_err(LabError::io("find the running executable"))?;
-    Ok(own.with_file_name("bench-tools"))
 }
 
 #[cfg(test)]
