@@ -8,6 +8,7 @@ mod checksum;
 mod ethernet;
 mod ipv4;
 mod ipv6;
+mod tcp;
 mod udp;
 mod vxlan;
 
@@ -15,5 +16,6 @@ pub use checksum::{Sum, update};
 pub use ethernet::{EtherType, Ethernet, Mac};
 pub use ipv4::{Ecn, Ipv4, Protocol};
 pub use ipv6::Ipv6;
+pub use tcp::{Tcp, TcpFlags};
 pub use udp::Udp;
 pub use vxlan::{Rewrite4, Vxlan};
