@@ -32,6 +32,8 @@ mod encap;
 pub mod engine;
 mod icmp;
 mod inner;
+// Segmentation and coalescing, as the kernel would do it.
+pub mod offload;
 mod open_port;
 mod port;
 mod run;
