@@ -16,7 +16,7 @@ pub fn compare(before: &Report, after: &Report) -> String {
 fn write(text: &mut String, before: &Report, after: &Report) -> std::fmt::Result {
     for (name, run) in [("before", before), ("after", after)] {
         let (machine, rounds) = (&run.machine, run.rounds);
-        let Report { version, began, .. } = run;
+        let (version, began) = (line(&run.version), line(&run.began));
         writeln!(text, "{name:6}  tweed {version}, {began}, {rounds} rounds")?;
         write!(text, "{}", indented(&machine.to_string()))?;
     }
@@ -101,9 +101,14 @@ fn write_measure(
             .map_or(String::new(), |x| words::point(new.axis.as_ref(), x));
         let (name, at) = (line(&cell.contender), line(&at));
         let earlier = old.cell(&cell.contender, cell.x).and_then(Cell::summary);
-        let (Some(one), Some(two)) = (earlier, cell.summary()) else {
-            missing.push(format!("{}: {name} {at} is not in both", new.id));
-            continue;
+        let (one, two) = match (earlier, cell.summary()) {
+            (Some(one), Some(two)) => (one, two),
+            (None, None) => continue,
+            (earlier, _) => {
+                let run = if earlier.is_some() { "first" } else { "second" };
+                missing.push(format!("only in the {run}: {} {name} {at}", new.id));
+                continue;
+            }
         };
         writeln!(
             text,
@@ -115,6 +120,17 @@ fn write_measure(
             change(one.median, two.median),
             Change::of(new.better, (&one, rounds(old, cell)), (&two, count(cell))).word(),
         )?;
+    }
+    for cell in old.cells.iter().filter(|cell| cell.summary().is_some()) {
+        if new.cell(&cell.contender, cell.x).is_none() {
+            let at = cell
+                .x
+                .map_or(String::new(), |x| words::point(old.axis.as_ref(), x));
+            missing.push(format!(
+                "only in the first: {} {} {at}",
+                new.id, cell.contender
+            ));
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Where we lose stands beside where we win, at the same length and by the same rule.
 
-use super::model::{Measure, Report, Wire};
+use super::model::{Better, Measure, Report, Wire};
 use super::verdict::{BASELINE, Beside, OURS, Verdict};
 use super::words;
 
@@ -74,7 +74,7 @@ impl Headline {
         let behind = standings(report, Verdict::Worse);
         let mut sentences = figures(report);
         sentences.extend(counted(&tallies));
-        sentences.extend(worst(&behind));
+        sentences.extend(worst(&behind, &tallies));
         if sentences.is_empty() {
             sentences.push(nothing(report));
         }
@@ -109,17 +109,28 @@ fn figures(report: &Report) -> Vec<String> {
 
 /// `Goodput of one TCP flow: 7.10 Gbit/s, 1.22 times kernel vxlan (1.15..1.31).`
 fn figure(measure: &Measure, x: Option<f64>) -> Option<String> {
-    let ratio = Beside::of(measure, OURS, BASELINE, x)?.ratio?;
-    let ours = words::number(measure.cell(OURS, x)?.summary()?.median);
-    let theirs = words::number(measure.cell(BASELINE, x)?.summary()?.median);
+    let beside = Beside::of(measure, OURS, BASELINE, x)?;
+    let ratio = beside.ratio?;
     let (at, unit) = (words::at(measure, x), &measure.unit);
+    let ours = words::number(beside.medians.0);
+    let theirs = words::number(beside.medians.1);
     let (times, spread) = (words::ratio(ratio.median), words::ratio_range(&ratio));
-    Some(match measure.better {
-        super::model::Better::More => {
-            format!("{at}: {ours} {unit}, {times} times {BASELINE} ({spread}).")
+    let unsure = match beside.verdict {
+        Verdict::Even | Verdict::TooFew => format!(", {}", beside.verdict.word()),
+        Verdict::Better | Verdict::Worse => String::new(),
+    };
+    Some(match (measure.better, beside.verdict) {
+        (Better::More, _) => {
+            format!("{at}: {ours} {unit}, {times} times {BASELINE} ({spread}){unsure}.")
         }
-        super::model::Better::Less => format!(
-            "{at}: {ours} {unit} where {BASELINE} takes {theirs}, a ratio of {times} ({spread}), above 1 in our favour."
+        (Better::Less, Verdict::Better) => format!(
+            "{at}: {ours} {unit} to {BASELINE}'s {theirs}, {times} times better ({spread})."
+        ),
+        (Better::Less, Verdict::Worse) => format!(
+            "{at}: {ours} {unit} to {BASELINE}'s {theirs}, worse: a ratio of {times} ({spread})."
+        ),
+        (Better::Less, _) => format!(
+            "{at}: {ours} {unit} to {BASELINE}'s {theirs}, a ratio of {times} ({spread}){unsure}."
         ),
     })
 }
@@ -139,19 +150,23 @@ fn counted(tallies: &[Tally]) -> Option<String> {
         n => format!("; {n} had too few rounds to say"),
     };
     Some(format!(
-        "Beside {BASELINE}, at {of} points: {OURS} is better in every round at {better}, worse in every round at {worse}, \
-         and not different beyond the spread at {even}{unsaid}."
+        "Beside {BASELINE}, at the {of} points that both were measured at, {OURS} is better in every round at {better}, worse in every \
+         round at {worse}, and not different beyond the spread at {even}{unsaid}."
     ))
 }
 
-fn worst(behind: &[Standing]) -> Option<String> {
-    let first = behind.first()?;
+fn worst(behind: &[Standing], tallies: &[Tally]) -> Option<String> {
+    let Some(first) = behind.first() else {
+        let tally = tallies.iter().find(|tally| tally.contender == BASELINE)?;
+        let said = tally.points() > tally.too_few;
+        return said.then(|| format!("At none of them is {OURS} worse in every round."));
+    };
     let times = match first.beside.ratio {
-        Some(ratio) => format!(" ({} times)", words::ratio(ratio.median)),
+        Some(ratio) => format!(", a ratio of {}", words::ratio(ratio.median)),
         None => String::new(),
     };
     Some(format!(
-        "{OURS} loses most at: {}, {}{times}.",
+        "Furthest behind: {}, {}{times}.",
         first.at, first.figures
     ))
 }
@@ -212,23 +227,15 @@ fn standing(measure: &Measure, verdict: Verdict) -> Option<Standing> {
     };
     let (x, beside) =
         so().min_by(|(_, one), (_, two)| further(verdict, one).total_cmp(&further(verdict, two)))?;
-    let median = |contender| {
-        Some(words::number(
-            measure.cell(contender, *x)?.summary()?.median,
-        ))
-    };
     let wire = match measure.wire {
         Wire::Plain => String::new(),
         other => format!(", {}", words::wire(other)),
     };
+    let (ours, theirs) = beside.medians;
+    let (ours, theirs) = (words::number(ours), words::number(theirs));
     Some(Standing {
         at: words::at(measure, *x) + &wire,
-        figures: format!(
-            "{} against {} {}",
-            median(OURS)?,
-            median(BASELINE)?,
-            measure.unit
-        ),
+        figures: format!("{ours} against {theirs} {}", measure.unit),
         beside: *beside,
         points: so().count(),
         of: besides.len(),

@@ -34,6 +34,8 @@ pub struct Beside {
     pub ratio: Option<Ratio>,
     /// What the ratio says, or the samples where there is no ratio.
     pub verdict: Verdict,
+    /// Medians of the two, each of all its own rounds.
+    pub medians: (f64, f64),
 }
 
 impl Beside {
@@ -62,7 +64,11 @@ impl Beside {
                 Verdict::of_differences(Summary::of(differences))
             }
         };
-        Some(Beside { ratio, verdict })
+        Some(Beside {
+            ratio,
+            verdict,
+            medians: (one.summary()?.median, two.summary()?.median),
+        })
     }
 }
 

@@ -77,10 +77,10 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A point of an axis: `64 B`, `Flows 100`.
+/// A point of an axis: `64 B`, `Flows: 100`.
 pub fn point(axis: Option<&Axis>, x: f64) -> String {
     match axis {
-        Some(Axis { title, unit, .. }) if unit.is_empty() => format!("{title} {}", whole(x)),
+        Some(Axis { title, unit, .. }) if unit.is_empty() => format!("{title}: {}", whole(x)),
         Some(Axis { unit, .. }) => format!("{} {unit}", whole(x)),
         None => whole(x),
     }
@@ -185,7 +185,7 @@ mod tests {
             unit: String::new(),
             log: true,
         };
-        assert_eq!(point(Some(&axis), 1000.0), "Flows 1,000");
+        assert_eq!(point(Some(&axis), 1000.0), "Flows: 1,000");
         axis.unit = "B".into();
         assert_eq!(point(Some(&axis), 64.0), "64 B");
         assert_eq!(whole(0.5), "0.5");

@@ -35,9 +35,11 @@ pub fn write(
             Text(&measure.id),
             Text(&measure.how)
         )?;
+        out.write_str(r#"<div class="body"><div>"#)?;
         svg::measure(out, &format!("g{place}m{number}"), measure, &names, palette)?;
+        out.write_str("</div><div>")?;
         table::write(out, measure, &names, palette)?;
-        out.write_str("</article>")?;
+        out.write_str("</div></div></article>")?;
     }
     out.write_str("</div></section>")
 }

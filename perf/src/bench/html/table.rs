@@ -128,7 +128,11 @@ pub struct Mark<'a>(pub &'a Beside);
 
 impl fmt::Display for Mark<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Beside { ratio, verdict } = self.0;
+        let Beside {
+            ratio,
+            verdict,
+            medians,
+        } = self.0;
         write!(
             f,
             r#"<span class="mark {}" title="{}"><span class="sign">{}</span> "#,
@@ -137,7 +141,12 @@ impl fmt::Display for Mark<'_> {
             verdict.sign()
         )?;
         match ratio {
-            None => f.write_str("no ratio: 0</span>"),
+            None => write!(
+                f,
+                "{} : {}</span>",
+                words::number(medians.0),
+                words::number(medians.1)
+            ),
             Some(ratio) => write!(
                 f,
                 "<b>{}</b></span> <small class=\"quiet\">{}</small>",

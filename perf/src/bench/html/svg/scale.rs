@@ -44,8 +44,10 @@ impl Scale {
     /// Widened to round values at both ends, so that the ticks reach them.
     pub fn rounded(mut self) -> Self {
         if self.log {
-            self.low = 10f64.powf(self.low.log10().floor());
-            self.high = 10f64.powf(self.high.log10().ceil());
+            let (low, high) = (below(self.low), above(self.high));
+            if low.is_normal() && high.is_normal() {
+                (self.low, self.high) = (low, high);
+            }
             return self;
         }
         let step = self.step();
@@ -120,6 +122,22 @@ impl Scale {
     }
 }
 
+/// The next of 1, 2 and 5 times a power of ten, at or below a value.
+fn below(value: f64) -> f64 {
+    let power = 10f64.powf(value.log10().floor());
+    let factors = [5.0, 2.0, 1.0].map(|factor| factor * power);
+    let found = factors.into_iter().find(|round| *round <= value);
+    found.unwrap_or(power)
+}
+
+/// The same, at or above it.
+fn above(value: f64) -> f64 {
+    let power = 10f64.powf(value.log10().floor());
+    let factors = [1.0, 2.0, 5.0].map(|factor| factor * power);
+    let found = factors.into_iter().find(|round| *round >= value);
+    found.unwrap_or(power * 10.0)
+}
+
 fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let ends = values.fold(None, |ends: Option<(f64, f64)>, value| match ends {
         None => Some((value, value)),
@@ -149,6 +167,8 @@ mod tests {
         let scale = Scale::logarithmic([1.0, 10.0, 100.0], 0.0, 100.0);
         assert!((scale.at(10.0) - 50.0).abs() < 1e-9);
         assert_eq!(scale.ticks(), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]);
+        let rounded = Scale::logarithmic([13.0, 1700.0], 0.0, 1.0).rounded();
+        assert_eq!((rounded.low, rounded.high), (10.0, 2000.0));
         assert!(!Scale::logarithmic([0.0, 10.0], 0.0, 1.0).is_log());
     }
 
