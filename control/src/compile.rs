@@ -39,12 +39,14 @@ pub struct Underlay {
     pub public_ip: Ipv4Addr,
 }
 
-/// The veth pair between the host's stack and the engine.
+/// What lies between the host's stack and the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uplink {
-    /// Name of the engine's end.
+    /// How the engine opens it.
+    pub mode: BindMode,
+    /// What the engine opens.
     pub engine_device: String,
-    /// MAC of the kernel's end: the VTEP MAC.
+    /// MAC of the kernel's end: the VTEP MAC. A TUN has none; the engine's frames have one all the same.
     pub host_mac: Mac,
     /// MAC of the engine's end.
     pub engine_mac: Mac,
@@ -292,7 +294,7 @@ fn ports(underlay: &Underlay, uplink: &Uplink, config: &Config) -> Vec<Port> {
         Port {
             name: uplink.engine_device.clone(),
             kind: PortKind::Uplink,
-            mode: BindMode::Auto,
+            mode: uplink.mode,
             mtu: clamp(uplink.mtu),
             mac: uplink.engine_mac,
             peer_mac: uplink.host_mac,

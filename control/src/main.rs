@@ -26,7 +26,7 @@ use tokio::sync::{oneshot, watch};
 /// The control plane of a tweed node.
 ///
 /// Takes a pod subnet for this node (from flannel's etcd keys, or from a file), keeps the lease, resolves the way to every
-/// other node, owns the uplink (a veth pair, tweed0) and publishes it all as tables that tweed-dataplane reads. It may be
+/// other node, owns the uplink (tweed0: a veth pair or a TUN) and publishes it all as tables that tweed-dataplane reads. It may be
 /// stopped, killed and restarted at any time: the dataplane goes on with the last tables, and devices and routes stay.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]

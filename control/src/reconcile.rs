@@ -313,6 +313,7 @@ impl Reconciler {
         look: Look,
     ) -> Result<(), NetlinkError> {
         let wanted = Wanted {
+            kind: self.config.overlay.kind,
             device: self.config.overlay.device.clone(),
             engine_device: self.config.overlay.engine_device(),
             vtep_mac: self.vtep_mac(),

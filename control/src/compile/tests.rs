@@ -88,6 +88,7 @@ fn underlay() -> Underlay {
 
 fn uplink() -> Uplink {
     Uplink {
+        mode: BindMode::Auto,
         engine_device: "tweed0x".into(),
         host_mac: VTEP_MAC,
         engine_mac: ENGINE_MAC,

@@ -51,12 +51,25 @@ pub enum NetlinkError {
     )]
     NoAddress(String),
     /// The name of the uplink belongs to something that is not ours to delete.
-    #[error("{name} exists and is {kind}, not a veth; remove it or choose another overlay.device")]
+    #[error(
+        "{name} exists and is {kind}, not an uplink of tweed's; remove it or choose another overlay.device"
+    )]
     ForeignDevice {
         /// Interface name.
         name: String,
         /// What the kernel calls it.
         kind: String,
+    },
+    /// The uplink cannot be made as a TUN.
+    #[error(
+        "cannot make the TUN device {name}: {source}; it needs /dev/net/tun (`modprobe tun`) and CAP_NET_ADMIN, or set \
+         overlay.kind = \"veth\""
+    )]
+    Tun {
+        /// Interface name.
+        name: String,
+        /// The kernel's answer.
+        source: io::Error,
     },
     /// The overlay's own address or network clashes with the underlay's.
     #[error(

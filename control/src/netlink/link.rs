@@ -1,9 +1,10 @@
 //! A kernel interface, as much of it as control needs, and orders to change one.
 
 use contract::wire::Mac;
+use rtnetlink::packet_core::Nla;
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{
-    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+    InfoData, InfoKind, InfoTun, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
 };
 
 use super::{Netlink, NetlinkError, Verb};
@@ -31,6 +32,8 @@ pub struct Link {
     pub peer: Option<u32>,
     /// Receive and transmit queues.
     pub queues: (u32, u32),
+    /// A TUN as tweed makes it: persistent, with several queues and virtio headers. One of a VPN is other than that.
+    pub is_our_tun: bool,
 }
 
 impl Link {
@@ -48,6 +51,7 @@ impl Link {
             multicast: flags.contains(LinkFlags::Multicast),
             peer: None,
             queues: (0, 0),
+            is_our_tun: false,
         };
         let mut elsewhere = false;
         for attribute in message.attributes {
@@ -62,10 +66,15 @@ impl Link {
                 LinkAttribute::NumRxQueues(n) => link.queues.0 = n,
                 LinkAttribute::NumTxQueues(n) => link.queues.1 = n,
                 LinkAttribute::LinkInfo(info) => {
-                    link.kind = info.into_iter().find_map(|info| match info {
-                        LinkInfo::Kind(kind) => Some(InfoKind::to_string(&kind)),
-                        _ => None,
-                    });
+                    for info in info {
+                        match info {
+                            LinkInfo::Kind(kind) => link.kind = Some(InfoKind::to_string(&kind)),
+                            LinkInfo::Data(InfoData::Tun(data)) => {
+                                link.is_our_tun = !ethernet && is_our_tun(&data);
+                            }
+                            _ => {}
+                        }
+                    }
                 }
                 _ => {}
             }
@@ -148,6 +157,22 @@ fn parse(answers: Vec<RouteNetlinkMessage>) -> Vec<Link> {
             _ => None,
         })
         .collect()
+}
+
+/// linux: include/uapi/linux/if_link.h
+const IFLA_TUN_VNET_HDR: u16 = 5;
+const IFLA_TUN_PERSIST: u16 = 6;
+const IFLA_TUN_MULTI_QUEUE: u16 = 7;
+
+fn is_our_tun(data: &[InfoTun]) -> bool {
+    let is_set = |kind| {
+        data.iter().any(|attribute| {
+            let mut value = vec![0; attribute.value_len()];
+            attribute.emit_value(&mut value);
+            attribute.kind() == kind && value == [1]
+        })
+    };
+    is_set(IFLA_TUN_VNET_HDR) && is_set(IFLA_TUN_PERSIST) && is_set(IFLA_TUN_MULTI_QUEUE)
 }
 
 /// ENODEV.

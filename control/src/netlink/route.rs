@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
 
+use contract::config::OverlayKind;
 use ipnet::Ipv4Net;
 use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric,
-    RouteProtocol, RouteType,
+    RouteProtocol, RouteScope, RouteType,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -21,9 +22,10 @@ use super::{Netlink, NetlinkError, Verb};
 /// later run knows what it may remove.
 pub const PROTOCOL: u8 = 116;
 
-/// The next hop of the route into the uplink. It does not exist and is never asked for, for the uplink is NOARP; but with
+/// The next hop of the route into an uplink that is a veth. It does not exist and is never asked for, for the uplink is NOARP; but with
 /// it all pods of all nodes are one neighbour entry to the kernel, where on-link destinations would be one each, up to
-/// the table's limit (gc_thresh3, 1024). RFC 3927 keeps 169.254.0.0/24 free.
+/// the table's limit (gc_thresh3, 1024). RFC 3927 keeps 169.254.0.0/24 free. A TUN is point-to-point, which is one neighbour
+/// whatever the destination.
 const UPLINK_GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
 
 /// Worse than any other: the bridge's own route to the same subnet wins while there is a bridge.
@@ -79,18 +81,24 @@ impl Netlink {
     /// would go round between kernel and engine until its TTL ran out.
     pub(crate) async fn put_uplink_routes(
         &self,
+        kind: OverlayKind,
         device: u32,
         network: Ipv4Net,
         subnet: Ipv4Net,
     ) -> Result<(), NetlinkError> {
-        let mut through = RouteMessageBuilder::<Ipv4Addr>::new()
+        let through = RouteMessageBuilder::<Ipv4Addr>::new()
             .destination_prefix(network.network(), network.prefix_len())
-            .gateway(UPLINK_GATEWAY)
             .output_interface(device)
             .pref_source(subnet.network())
-            .protocol(RouteProtocol::Other(PROTOCOL))
-            .build();
-        through.header.flags = RouteFlags::Onlink;
+            .protocol(RouteProtocol::Other(PROTOCOL));
+        let through = match kind {
+            OverlayKind::Veth => {
+                let mut through = through.gateway(UPLINK_GATEWAY).build();
+                through.header.flags = RouteFlags::Onlink;
+                through
+            }
+            OverlayKind::Tun => through.scope(RouteScope::Link).build(),
+        };
         let guard = RouteMessageBuilder::<Ipv4Addr>::new()
             .destination_prefix(subnet.network(), subnet.prefix_len())
             .kind(RouteType::Unreachable)

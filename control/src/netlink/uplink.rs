@@ -1,17 +1,22 @@
-//! The uplink: a veth pair whose one end (`tweed0`) is the host's way into the pod network and whose other end (`tweed0x`)
-//! the engine polls.
+//! The uplink: the host's way into the pod network, `tweed0`. It is a veth pair, whose other end (`tweed0x`) the engine polls,
+//! or a TUN device, to which the engine attaches a queue for each worker.
 //!
 //! Created if absent, adopted if right, repaired where a property differs, replaced if it cannot be repaired. An uplink
 //! that is right is not touched, so a restart costs no packet; for the same reason it is left in place at a stop, as
 //! flannel leaves its device. What is right:
 //!
-//! - as many queues at both ends as there are workers, for a worker owns queue *i* of every port;
-//! - both ends NOARP, without multicast and IPv6: nothing but routed packets ever reaches the engine (FLANNEL.md T11);
-//! - checksum and segmentation offloads off, so that every packet in it is complete (see `offload`);
-//! - the kernel's end has the VTEP MAC, `<subnet>.0/32` (T8) and one route for the whole network.
+//! - of the configured kind; one of the other kind is removed, if it is one that tweed makes;
+//! - NOARP, without multicast and IPv6: nothing but routed packets ever reaches the engine (FLANNEL.md T11);
+//! - the kernel's end has `<subnet>.0/32` (T8) and one route for the whole network;
+//! - a pair: as many queues at both ends as there are workers, for a worker owns queue *i* of every port; checksum and
+//!   segmentation offloads off, so that every packet in it is complete (see `offload`); the VTEP MAC at the kernel's end;
+//! - a TUN: persistent, so that address and routes outlive the engine. It has a carrier while an engine is attached. Its
+//!   offloads are the engine's to set, for it is the engine that can take large packets.
 
 use std::net::Ipv4Addr;
 
+use contract::config::{BindMode, OverlayKind};
+use contract::tun;
 use contract::wire::Mac;
 use ipnet::Ipv4Net;
 use rtnetlink::packet_route::RouteNetlinkMessage;
@@ -28,15 +33,17 @@ use crate::compile::Uplink;
 /// What the uplink must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
+    /// A veth pair or a TUN.
+    pub kind: OverlayKind,
     /// The kernel's end.
     pub device: String,
-    /// The engine's end.
+    /// What the engine opens: the other end of a pair, the same as `device` for a TUN.
     pub engine_device: String,
     /// The VTEP MAC.
     pub vtep_mac: Mac,
     /// Bytes of the largest pod packet.
     pub mtu: u32,
-    /// Queues at each end: the number of workers.
+    /// Queues at each end of a pair: the number of workers. A TUN has those that are attached.
     pub queues: u32,
     /// All pods of the cluster.
     pub network: Ipv4Net,
@@ -52,29 +59,54 @@ impl Wanted {
         bytes[5] ^= 1;
         Mac(bytes)
     }
+
+    /// Whether this is it, but for what can be repaired.
+    fn is(&self, host: &Link, engine: &Link) -> bool {
+        match self.kind {
+            OverlayKind::Veth => {
+                host.peer == Some(engine.index)
+                    && [host, engine]
+                        .iter()
+                        .all(|link| link.queues == (self.queues, self.queues))
+            }
+            OverlayKind::Tun => host.is_our_tun,
+        }
+    }
 }
 
 impl Netlink {
     /// Makes the uplink right.
     pub async fn ensure_uplink(&self, wanted: &Wanted) -> Result<Uplink, NetlinkError> {
         let (host, engine) = match self.adopt(wanted).await? {
-            Some(pair) => pair,
+            Some(found) => found,
             None => self.create(wanted).await?,
         };
-        for link in [&host, &engine] {
+        // A TUN is both ends in one, and has no MAC.
+        let ends = match wanted.kind {
+            OverlayKind::Veth => vec![
+                (&host, Some(wanted.vtep_mac)),
+                (&engine, Some(wanted.engine_mac())),
+            ],
+            OverlayKind::Tun => vec![(&host, None)],
+        };
+        for (link, mac) in ends {
             if sysctl::has_ipv6() {
                 sysctl::write("ipv6", &link.name, "disable_ipv6", "1")?;
             }
-            offload::disable(&link.name)?;
+            if wanted.kind == OverlayKind::Veth {
+                offload::disable(&link.name)?;
+            }
+            self.repair(link, mac, wanted.mtu).await?;
         }
-        self.repair(&host, wanted.vtep_mac, wanted.mtu).await?;
-        self.repair(&engine, wanted.engine_mac(), wanted.mtu)
-            .await?;
         set_sysctls(&host.name)?;
         self.put_address(&host, wanted.subnet).await?;
-        self.put_uplink_routes(host.index, wanted.network, wanted.subnet)
+        self.put_uplink_routes(wanted.kind, host.index, wanted.network, wanted.subnet)
             .await?;
         Ok(Uplink {
+            mode: match wanted.kind {
+                OverlayKind::Veth => BindMode::Auto,
+                OverlayKind::Tun => BindMode::Tun,
+            },
             engine_device: engine.name,
             host_mac: wanted.vtep_mac,
             engine_mac: wanted.engine_mac(),
@@ -82,12 +114,12 @@ impl Netlink {
         })
     }
 
-    /// The pair that is there, if it can be used. One that cannot is removed, if it is a veth at all.
+    /// What is there, if it can be used. What cannot is removed, if it is a veth or a TUN as tweed makes one.
     async fn adopt(&self, wanted: &Wanted) -> Result<Option<(Link, Link)>, NetlinkError> {
         let host = self.link(&wanted.device).await?;
         let engine = self.link(&wanted.engine_device).await?;
         for link in [&host, &engine].into_iter().flatten() {
-            if link.kind.as_deref() != Some("veth") {
+            if link.kind.as_deref() != Some("veth") && !link.is_our_tun {
                 return Err(NetlinkError::ForeignDevice {
                     name: link.name.clone(),
                     kind: link.kind.clone().unwrap_or_else(|| "hardware".into()),
@@ -95,10 +127,7 @@ impl Netlink {
             }
         }
         if let (Some(host), Some(engine)) = (&host, &engine)
-            && host.peer == Some(engine.index)
-            && [host, engine]
-                .iter()
-                .all(|link| link.queues == (wanted.queues, wanted.queues))
+            && wanted.is(host, engine)
         {
             return Ok(Some((host.clone(), engine.clone())));
         }
@@ -116,15 +145,10 @@ impl Netlink {
     }
 
     async fn create(&self, wanted: &Wanted) -> Result<(Link, Link), NetlinkError> {
-        let engine = end(&wanted.engine_device, wanted.engine_mac(), wanted);
-        let mut host = end(&wanted.device, wanted.vtep_mac, wanted);
-        host.attributes.push(LinkAttribute::LinkInfo(vec![
-            LinkInfo::Kind(InfoKind::Veth),
-            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(engine))),
-        ]));
-        let message = RouteNetlinkMessage::NewLink(host);
-        self.request(Verb::Put, message, || format!("create {}", wanted.device))
-            .await?;
+        match wanted.kind {
+            OverlayKind::Veth => self.create_pair(wanted).await?,
+            OverlayKind::Tun => create_tun(&wanted.device)?,
+        }
         match (
             self.link(&wanted.device).await?,
             self.link(&wanted.engine_device).await?,
@@ -137,20 +161,35 @@ impl Netlink {
         }
     }
 
+    async fn create_pair(&self, wanted: &Wanted) -> Result<(), NetlinkError> {
+        let engine = end(&wanted.engine_device, wanted.engine_mac(), wanted);
+        let mut host = end(&wanted.device, wanted.vtep_mac, wanted);
+        host.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Veth),
+            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(engine))),
+        ]));
+        let message = RouteNetlinkMessage::NewLink(host);
+        self.request(Verb::Put, message, || format!("create {}", wanted.device))
+            .await
+            .map(drop)
+    }
+
     /// Brings one end to its MAC, MTU and flags, and up.
-    async fn repair(&self, link: &Link, mac: Mac, mtu: u32) -> Result<(), NetlinkError> {
-        if link.mac == Some(mac) && link.mtu == mtu && link.up && link.noarp && !link.multicast {
+    async fn repair(&self, link: &Link, mac: Option<Mac>, mtu: u32) -> Result<(), NetlinkError> {
+        if link.mac == mac && link.mtu == mtu && link.up && link.noarp && !link.multicast {
             return Ok(());
         }
-        let message = LinkUnspec::new_with_index(link.index)
-            .address(mac.0.to_vec())
+        let mut change = LinkUnspec::new_with_index(link.index)
             .mtu(mtu)
             .arp(false)
             .multicast(false)
-            .up()
-            .build();
-        self.change_link(message, || {
-            format!("bring {} up with MTU {mtu} and MAC {mac}", link.name)
+            .up();
+        if let Some(mac) = mac {
+            change = change.address(mac.0.to_vec());
+        }
+        self.change_link(change.build(), || match mac {
+            Some(mac) => format!("bring {} up with MTU {mtu} and MAC {mac}", link.name),
+            None => format!("bring {} up with MTU {mtu}", link.name),
         })
         .await
     }
@@ -184,6 +223,16 @@ impl Netlink {
         .await
         .map(drop)
     }
+}
+
+/// A TUN that stays when this queue of it is closed again.
+fn create_tun(device: &str) -> Result<(), NetlinkError> {
+    tun::attach(device)
+        .and_then(|queue| tun::persist(&queue))
+        .map_err(|source| NetlinkError::Tun {
+            name: device.into(),
+            source,
+        })
 }
 
 /// One end as a creation message.

@@ -1,6 +1,7 @@
 //! The uplink against a real kernel.
 
 use super::netns::Netns;
+use contract::config::{BindMode, OverlayKind};
 use contract::wire::Mac;
 use control::netlink::uplink::Wanted;
 use control::netlink::{Netlink, NetlinkError};
@@ -9,6 +10,7 @@ const VTEP_MAC: Mac = Mac([2, 0, 0, 0, 0, 0x10]);
 
 fn wanted() -> Wanted {
     Wanted {
+        kind: OverlayKind::Veth,
         device: "tweed0".into(),
         engine_device: "tweed0x".into(),
         vtep_mac: VTEP_MAC,
@@ -219,4 +221,111 @@ fn what_is_not_a_veth_is_not_removed() {
         );
     });
     assert!(netns.ip("-d link show tweed0").contains("bridge"));
+}
+
+fn wanted_tun() -> Wanted {
+    Wanted {
+        kind: OverlayKind::Tun,
+        engine_device: "tweed0".into(),
+        ..wanted()
+    }
+}
+
+fn ensure(netns: &Netns, wanted: &Wanted) {
+    netns.enter(async || {
+        let uplink = Netlink::open()
+            .unwrap()
+            .ensure_uplink(wanted)
+            .await
+            .unwrap();
+        assert_eq!(uplink.engine_device, wanted.engine_device);
+        let mode = match wanted.kind {
+            OverlayKind::Veth => BindMode::Auto,
+            OverlayKind::Tun => BindMode::Tun,
+        };
+        assert_eq!(uplink.mode, mode);
+    });
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn a_tun_is_created_as_it_must_be_adopted_and_repaired() {
+    let netns = Netns::new("tun");
+    ensure(&netns, &wanted_tun());
+    let link = netns.ip("-d link show tweed0");
+    for expected in [
+        "POINTOPOINT,NOARP",
+        ",UP",
+        "mtu 1450",
+        "tun type tun pi off vnet_hdr on multi_queue",
+        "persist on",
+    ] {
+        assert!(link.contains(expected), "{expected}: {link}");
+    }
+    assert!(!link.contains("MULTICAST"), "{link}");
+    assert_eq!(netns.ip("-6 addr show dev tweed0"), "");
+    let addresses = netns.ip("-4 -o addr show dev tweed0");
+    assert!(addresses.contains("inet 10.244.1.0/32 "), "{addresses}");
+    let routes = netns.ip("-4 route");
+    assert!(
+        routes.contains("10.244.0.0/16 dev tweed0") && routes.contains("scope link src 10.244.1.0"),
+        "{routes}"
+    );
+    assert!(routes.contains("unreachable 10.244.1.0/24"), "{routes}");
+
+    let index = || netns.exec("cat /sys/class/net/tweed0/ifindex");
+    let before = index();
+    ensure(&netns, &wanted_tun());
+    netns.ip("link set tweed0 down mtu 1300 multicast on");
+    netns.ip("addr add 10.244.9.0/32 dev tweed0");
+    // Other than those of a pair, its queues are not fixed when it is made.
+    ensure(
+        &netns,
+        &Wanted {
+            queues: 7,
+            ..wanted_tun()
+        },
+    );
+    assert_eq!(index(), before, "what can be repaired is not replaced");
+    let link = netns.ip("-d link show tweed0");
+    assert!(
+        link.contains("mtu 1450") && link.contains(",UP") && !link.contains("MULTICAST"),
+        "{link}"
+    );
+    let addresses = netns.ip("-4 -o addr show dev tweed0");
+    assert!(!addresses.contains("10.244.9.0"), "{addresses}");
+    let routes = netns.ip("-4 route");
+    assert!(
+        routes.contains("10.244.0.0/16 dev tweed0"),
+        "gone with the link, and back: {routes}"
+    );
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn an_uplink_of_the_other_kind_is_replaced_and_a_foreign_tun_is_not() {
+    let netns = Netns::new("kind");
+    ensure(&netns, &wanted());
+    ensure(&netns, &wanted_tun());
+    let links = netns.ip("-o link show");
+    assert!(
+        links.contains("tweed0:") && !links.contains("tweed0x"),
+        "{links}"
+    );
+    ensure(&netns, &wanted());
+    let links = netns.ip("-o link show");
+    assert!(
+        links.contains("tweed0x@tweed0:"),
+        "a pair again, and the TUN gone: {links}"
+    );
+
+    netns.ip("link del tweed0");
+    netns.ip("tuntap add dev tweed0 mode tun");
+    for wanted in [wanted(), wanted_tun()] {
+        netns.enter(async || {
+            let refused = Netlink::open().unwrap().ensure_uplink(&wanted).await;
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("tweed0 exists and is tun"), "{error}");
+        });
+    }
 }
