@@ -107,6 +107,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_code_has_its_row_in_the_documentation() {
+        use Code::*;
+        let page = include_str!("../../docs/cni.md");
+        for code in [
+            IncompatibleVersion,
+            UnsupportedField,
+            UnknownContainer,
+            InvalidEnvironment,
+            Io,
+            Decode,
+            InvalidConfig,
+            TryAgain,
+            Unavailable,
+            DelegateFailed,
+        ] {
+            let row = format!("\n| {} | ", code as u32);
+            assert!(page.contains(&row), "{code:?}");
+        }
+    }
+
+    #[test]
     fn the_object_is_the_specifications() {
         let error = CniError::new(Code::TryAgain, "not yet").because("no file");
         let text = String::from_utf8(error.to_json(SpecVersion::V0_4_0)).unwrap();

@@ -53,6 +53,14 @@ fn add_hands_on_the_environment_and_the_result() {
 }
 
 #[test]
+fn what_del_needs_is_on_disk_before_the_delegate_runs() {
+    let node = Node::new();
+    node.answers("ADD", "ls \"$here/../data\" >\"$here/seen\"; echo '{}'");
+    node.run("ADD", &node.conf("1.0.0", json!({}))).ok();
+    assert_eq!(text(&node, "bin/seen"), "c\n");
+}
+
+#[test]
 fn del_needs_no_subnet_and_no_second_time() {
     let node = Node::new();
     node.answers("ADD", &says(RESULT));
