@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::Object;
 use crate::error::{CniError, Code};
+use crate::render::delegate_type;
 use crate::request::{Attachment, ContainerId, IfName};
 
 /// The key that tells a file's interface.
@@ -48,7 +49,7 @@ pub struct Saved {
 pub enum Found {
     /// No file: never added, or deleted.
     Nothing,
-    /// A file that holds no configuration.
+    /// A file that holds no configuration: not JSON, or of no plugin.
     Mangled(PathBuf),
     /// Its configuration.
     Conf(Saved),
@@ -146,8 +147,15 @@ impl SavedDir {
                 .because(error)
             })?,
         };
-        let Ok(mut conf) = serde_json::from_slice::<Object>(&bytes) else {
-            return Ok(Found::Mangled(path));
+        let mut conf = match serde_json::from_slice::<Object>(&bytes) {
+            Ok(conf)
+                if conf
+                    .get("type")
+                    .is_some_and(|kind| delegate_type(kind).is_ok()) =>
+            {
+                conf
+            }
+            _ => return Ok(Found::Mangled(path)),
         };
         let ifname = match conf.remove(IFNAME) {
             Some(Value::String(ifname)) => Some(ifname),

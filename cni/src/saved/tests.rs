@@ -86,7 +86,15 @@ fn flannels_file_is_any_interfaces() {
 fn mangled_files_are_found_not_listed_and_overwritten() {
     let (_keep, dir) = fresh();
     fs::create_dir_all(&dir.0).unwrap();
-    for junk in [&b""[..], b"{\"type\":\"bri", b"[]", &[0xff; 9]] {
+    let junk: [&[u8]; 6] = [
+        b"",
+        b"{\"type\":\"bri",
+        b"[]",
+        &[0xff; 9],
+        b"{}",
+        b"{\"type\":\"../sh\"}",
+    ];
+    for junk in junk {
         fs::write(dir.0.join("c"), junk).unwrap();
         let path = dir.0.join("c");
         assert_eq!(dir.find(&at("c", "eth0")).unwrap(), Found::Mangled(path));
