@@ -89,6 +89,11 @@ pub fn write(
             r#"<line class="base" x1="{x:.1}" x2="{x:.1}" y1="0" y2="{height:.0}"/>"#
         )?;
     }
+    let zero = scale.at(0.0);
+    write!(
+        out,
+        r#"<line class="axis" x1="{zero:.1}" x2="{zero:.1}" y1="0" y2="{height:.0}"/>"#
+    )?;
     for (place, name) in names.iter().enumerate() {
         let top = room.row * place as f64;
         write!(
@@ -109,11 +114,6 @@ pub fn write(
         }
         out.write_str("</g>")?;
     }
-    let zero = scale.at(0.0);
-    write!(
-        out,
-        r#"<line class="axis" x1="{zero:.1}" x2="{zero:.1}" y1="0" y2="{height:.0}"/>"#
-    )?;
     close(out)
 }
 

@@ -14,7 +14,7 @@ const LEAST: f64 = 1.5;
 /// Room for a digit.
 const DIGIT: f64 = 11.0;
 
-/// Draws it, in one width: there is no text in it but the numbers of the list below it.
+/// Draws it in both widths. There is no text in it but the numbers of the list below it.
 pub fn conservation(
     out: &mut String,
     id: &str,
@@ -22,13 +22,34 @@ pub fn conservation(
     sent: u64,
     shares: &[Share],
 ) -> fmt::Result {
-    let width = Width::Wide.units();
+    for width in Width::ALL {
+        write(
+            out,
+            &format!("{id}{}", width.class()),
+            width,
+            contender,
+            sent,
+            shares,
+        )?;
+    }
+    Ok(())
+}
+
+fn write(
+    out: &mut String,
+    id: &str,
+    width: Width,
+    contender: &str,
+    sent: u64,
+    shares: &[Share],
+) -> fmt::Result {
     let title = format!("{contender}: what became of {} packets", words::count(sent));
     let told: Vec<String> = shares
         .iter()
         .map(|share| format!("{} {}", share.name, words::count(share.packets)))
         .collect();
-    open(out, id, "both", (width, HEIGHT), &title, &told.join(", "))?;
+    let (class, width) = (width.class(), width.units());
+    open(out, id, class, (width, HEIGHT), &title, &told.join(", "))?;
     write!(
         out,
         r#"<defs><pattern id="{id}h" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="ground" width="7" height="7"/><rect class="stripe" width="3" height="7"/></pattern></defs><rect class="ground" x="0" y="3" width="{width}" height="20"/>"#

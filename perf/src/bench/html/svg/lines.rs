@@ -29,7 +29,7 @@ impl Frame {
     fn of(width: Width) -> Self {
         let (left, names, letters) = match width {
             Width::Wide => (48.0, 118.0, 15),
-            Width::Narrow => (44.0, 92.0, 11),
+            Width::Narrow => (44.0, 100.0, 12),
         };
         Frame {
             left,
