@@ -1,16 +1,17 @@
 //! A file over TCP, compared by hash at both ends.
 //!
-//! The kernel moves the bytes (`io::copy` is sendfile(2) on the way out and splice(2) on the way in) and sha256sum hashes
-//! them, so the test's own speed hardly matters, whatever its build profile.
+//! The kernel moves the bytes (`io::copy` is sendfile(2) on the way out and splice(2) on the way in) and openssl makes and
+//! hashes them, so the test's own speed hardly matters, whatever its build profile. Where the CPU has instructions for it,
+//! openssl hashes four times as fast as sha256sum, and draws twice as fast as /dev/urandom.
 
 use std::fs::File;
-use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::lab::error::{LabError, Result, expect};
 use crate::lab::namespace::Namespace;
+use crate::lab::process::run;
 
 /// Random bytes to send; one file serves many transfers.
 pub struct Bulk {
@@ -23,12 +24,10 @@ impl Bulk {
     /// `len` random bytes in a file below `directory`.
     pub fn random(directory: &Path, len: u64) -> Result<Self> {
         let path = directory.join(format!("bulk-{len}"));
-        let write = || -> std::io::Result<()> {
-            let mut random = File::open("/dev/urandom")?.take(len);
-            std::io::copy(&mut random, &mut File::create(&path)?)?;
-            Ok(())
-        };
-        write().map_err(LabError::io(format!("fill {}", path.display())))?;
+        run(Command::new("openssl")
+            .args(["rand", "-out"])
+            .arg(&path)
+            .arg(len.to_string()))?;
         let file = File::open(&path).map_err(LabError::io(format!("open {}", path.display())))?;
         let hash = sha256(file.into())?;
         Ok(Bulk { path, hash, len })
@@ -79,16 +78,17 @@ fn hash_stream(stream: TcpStream) -> Result<String> {
 }
 
 fn sha256(input: Stdio) -> Result<String> {
-    let output = Command::new("sha256sum")
+    let output = Command::new("openssl")
+        .args(["dgst", "-sha256", "-r"])
         .stdin(input)
         .output()
         .map_err(|source| LabError::Start {
-            command: "sha256sum".to_owned(),
+            command: "openssl dgst".to_owned(),
             source,
         })?;
     let text = String::from_utf8_lossy(&output.stdout);
     match text.split_whitespace().next() {
         Some(hash) if output.status.success() && hash.len() == 64 => Ok(hash.to_owned()),
-        _ => Err(LabError::parse("a hash of sha256sum", &text)),
+        _ => Err(LabError::parse("a hash of openssl", &text)),
     }
 }
