@@ -50,6 +50,24 @@ pub fn pairs<'a>(pods: &'a [&'a Pod]) -> impl Iterator<Item = (&'a Pod, &'a Pod)
     })
 }
 
+/// Does the same with each, all at once; the first error of any.
+pub fn at_once<T: Send>(
+    each: impl IntoIterator<Item = T>,
+    act: impl Fn(T) -> Result<()> + Sync,
+) -> Result<()> {
+    let act = &act;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (each.into_iter())
+            .map(|one| scope.spawn(move || act(one)))
+            .collect();
+        threads.into_iter().try_for_each(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
+}
+
 /// Waits until every pod reaches every other.
 pub fn settle(lab: &Lab, pods: &[&Pod]) -> Result<()> {
     pairs(pods).try_for_each(|(from, to)| lab.wait_reach(from, to.ip))

@@ -12,9 +12,13 @@ use super::ping::field;
 use crate::lab::error::{LabError, Result};
 use crate::lab::namespace::Namespace;
 use crate::lab::process::Process;
+use crate::lab::wait::wait_until;
 
 /// Probes that may still be under way when the stream is stopped: 100 ms. Unanswered ones among them are not losses.
 const UNDER_WAY: u32 = 10;
+
+/// In each line about a reply.
+const REPLY: &str = " bytes from ";
 
 /// A running stream.
 pub struct PingStream {
@@ -29,6 +33,14 @@ impl PingStream {
         command.args(["-n", "-i", "0.01", &to.to_string()]);
         let ping = Process::start(&format!("ping {to}"), command, &record(from, to))?;
         Ok(PingStream { ping })
+    }
+
+    /// Waits until so many more probes were answered: 10 ms each, and as long as it takes on a machine that stalls.
+    pub fn wait_more(&self, probes: usize) -> Result<()> {
+        let answered = || self.ping.output().matches(REPLY).count();
+        let enough = answered() + probes;
+        let what = format!("{probes} more probes to be answered");
+        wait_until(&what, 30, || answered() >= enough)
     }
 
     /// Stops it and counts.
@@ -59,7 +71,7 @@ impl StreamReport {
     fn parse(text: &str) -> Result<Self> {
         let mut answered = text
             .lines()
-            .filter(|line| line.contains(" bytes from "))
+            .filter(|line| line.contains(REPLY))
             .map(|line| {
                 field(line, "icmp_seq=").ok_or_else(|| LabError::parse("a reply of ping", line))
             })
