@@ -3,3 +3,4 @@
 mod gro;
 mod gso;
 mod packets;
+mod properties;

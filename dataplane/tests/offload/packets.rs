@@ -1,8 +1,9 @@
 //! Packets to cut and to join, and a judge of packets that shares no code with what it judges.
 
 use contract::wire::TcpFlags;
-use dataplane::offload::{Super, VnetHeader};
+use dataplane::offload::{Gro, Packet, Super, VnetHeader};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use zerocopy::FromBytes;
 
 /// Timestamps, as Linux sends them: two no-ops before.
 pub const TIMESTAMPS: [u8; 12] = [1, 1, 8, 10, 0, 0, 0x30, 0x39, 0, 1, 0xe2, 0x40];
@@ -163,6 +164,38 @@ impl Recipe {
         assert_eq!(segments.len(), 1);
         segments.swap_remove(0)
     }
+}
+
+/// What was written to the TUN for a group: its packets of the burst, the virtio header, the packet.
+pub struct Written {
+    pub of: Vec<usize>,
+    pub vnet: VnetHeader,
+    pub packet: Vec<u8>,
+}
+
+/// Coalesces a burst whose checksums nobody looked at yet.
+pub fn coalesce(gro: &mut Gro, burst: &[Vec<u8>]) -> Vec<Written> {
+    let burst: Vec<_> = burst
+        .iter()
+        .map(|bytes| Packet {
+            bytes,
+            verified: false,
+        })
+        .collect();
+    written(gro, &burst)
+}
+
+pub fn written(gro: &mut Gro, burst: &[Packet<'_>]) -> Vec<Written> {
+    let groups = gro.gather(burst).map(|group| {
+        let head = group.head();
+        let (vnet, headers) = VnetHeader::read_from_prefix(&head).expect("a virtio header");
+        let mut packet = headers.to_vec();
+        group.parts().for_each(|part| packet.extend(part.bytes));
+        let of: Vec<_> = group.parts().map(|part| part.index).collect();
+        assert_eq!(of.len(), group.packets());
+        Written { of, vnet, packet }
+    });
+    groups.collect()
 }
 
 /// All segments of a packet that must parse.
