@@ -76,13 +76,18 @@ fuzzers: ## libFuzzer for a minute on each target (FUZZ_SECONDS)
 			-max_total_time=$${FUZZ_SECONDS:-60} -max_len=4096 || exit 1; \
 	done
 
-# One at a time: each has the machine, and the tunnel's CPU, for itself. But the minute without etcd is slept through: beside
-# the others it costs none of theirs.
+# Two lanes, for tests of daemons mostly wait. tweed-pktgen's measure time, and have the machine for themselves afterwards.
+LANE := failing outage overlay
+OTHERS := $(filter-out $(LANE),$(basename $(notdir $(wildcard perf/tests/*.rs))))
+IGNORED := -- --ignored --test-threads=1
 namespaces: ## Real kernel, real etcd, real daemons (root)
 	cargo build --workspace
-	cargo test --workspace --test outage -- --ignored >target/outage.log 2>&1 & outage=$$!; \
-	cargo test --workspace --no-fail-fast -- --ignored --test-threads=1 --skip etcd_is_away; status=$$?; \
-	wait $$outage || status=1; cat target/outage.log; exit $$status
+	cargo test --workspace --no-run
+	.ci/lanes \
+		'cargo test -p tweed-perf --no-fail-fast $(LANE:%=--test %) $(IGNORED)' \
+		'cargo test -p tweed-perf --no-fail-fast --lib --bins $(OTHERS:%=--test %) $(IGNORED); a=$$?; \
+		cargo test --workspace --exclude tweed-perf --exclude tweed-pktgen --no-fail-fast $(IGNORED) && exit $$a'; \
+	lanes=$$?; cargo test -p tweed-pktgen --no-fail-fast $(IGNORED) && exit $$lanes
 
 bench: ## Nanoseconds and cycles per packet, over memory rings
 	cargo bench -p tweed-contract -p tweed-dataplane
