@@ -1,6 +1,7 @@
 //! iperf3 between two namespaces, read from its JSON.
 
 use std::net::Ipv4Addr;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -12,13 +13,31 @@ use crate::lab::wait::wait_until;
 /// iperf3's port.
 const PORT: u16 = 5201;
 
+/// Longest that a run may take beyond its own time, seconds: what hangs then is broken.
+const PATIENCE: u32 = 20;
+
 /// A run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Iperf {
     /// How long, seconds.
     pub seconds: u32,
-    /// UDP at this rate, Mbit/s; `None`: TCP as fast as it goes.
-    pub udp_mbits: Option<u32>,
+    /// Flows beside each other.
+    pub flows: u32,
+    /// From the server to the client.
+    pub reverse: bool,
+    /// UDP; `None`: TCP as fast as it goes.
+    pub udp: Option<Udp>,
+}
+
+/// How datagrams are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Udp {
+    /// Mbit/s; 0: as fast as it goes.
+    pub mbits: u32,
+    /// Payload of a datagram, bytes; `None`: what iperf3 takes from the path's MTU.
+    pub len: Option<u16>,
+    /// Super-packets down to the device (UDP_SEGMENT) and up from it (UDP_GRO). See [`Iperf::knows_gso`].
+    pub gso: bool,
 }
 
 impl Iperf {
@@ -26,16 +45,27 @@ impl Iperf {
     pub fn tcp(seconds: u32) -> Self {
         Iperf {
             seconds,
-            udp_mbits: None,
+            flows: 1,
+            reverse: false,
+            udp: None,
         }
     }
 
     /// UDP at a fixed rate.
     pub fn udp(seconds: u32, mbits: u32) -> Self {
         Iperf {
-            seconds,
-            udp_mbits: Some(mbits),
+            udp: Some(Udp {
+                mbits,
+                len: None,
+                gso: false,
+            }),
+            ..Iperf::tcp(seconds)
         }
+    }
+
+    /// Whether the iperf3 installed here can send UDP super-packets: Debian 12's 3.12 cannot.
+    pub fn knows_gso() -> bool {
+        run(Command::new("iperf3").arg("--help")).is_ok_and(|help| help.contains("--gsro"))
     }
 
     /// Runs server and client.
@@ -51,15 +81,39 @@ impl Iperf {
         let server = Process::start("iperf3 -s", command, &log)?;
         wait_until("iperf3 to listen", 10, || listens(server.pid()))?;
 
-        let mut command = from.as_ref().command("iperf3");
+        let mut command = from.as_ref().command("timeout");
         command
+            .args([&(self.seconds + PATIENCE).to_string(), "iperf3"])
             .args(["-J", "-c", &address.to_string()])
-            .args(["-t", &self.seconds.to_string()])
-            .args(["--connect-timeout", "3000"]);
-        if let Some(mbits) = self.udp_mbits {
-            command.args(["-u", "-b", &format!("{mbits}M")]);
-        }
+            .args(self.arguments());
         IperfReport::parse(&run(&mut command)?)
+    }
+
+    /// The client's arguments but for its server.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            "-t".to_owned(),
+            self.seconds.to_string(),
+            "-P".to_owned(),
+            self.flows.to_string(),
+            "--connect-timeout".to_owned(),
+            "3000".to_owned(),
+        ];
+        let mut add =
+            |words: &[&str]| arguments.extend(words.iter().map(|word| (*word).to_owned()));
+        if self.reverse {
+            add(&["-R"]);
+        }
+        if let Some(udp) = self.udp {
+            add(&["-u", "-b", &format!("{}M", udp.mbits)]);
+            if let Some(len) = udp.len {
+                add(&["-l", &len.to_string()]);
+            }
+            if udp.gso {
+                add(&["--gsro"]);
+            }
+        }
+        arguments
     }
 }
 
@@ -124,6 +178,22 @@ impl std::fmt::Display for IperfReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_what_iperf3_is_told() {
+        let line = |iperf: Iperf| iperf.arguments().join(" ");
+        assert_eq!(line(Iperf::tcp(2)), "-t 2 -P 1 --connect-timeout 3000");
+        let mut iperf = Iperf::udp(1, 0);
+        (iperf.reverse, iperf.flows) = (true, 4);
+        iperf.udp = iperf.udp.map(|udp| Udp {
+            len: Some(1422),
+            ..udp
+        });
+        assert_eq!(
+            line(iperf),
+            "-t 1 -P 4 --connect-timeout 3000 -R -u -b 0M -l 1422"
+        );
+    }
 
     #[test]
     fn tcp_takes_the_receivers_rate() {

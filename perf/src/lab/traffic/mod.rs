@@ -10,7 +10,7 @@ mod talk;
 mod udp;
 
 pub use bulk::Bulk;
-pub use iperf::{Iperf, IperfReport};
+pub use iperf::{Iperf, IperfReport, Udp};
 pub use ping::{Ping, PingReport};
 pub use stream::{PingStream, StreamReport};
 pub use talk::Talk;
