@@ -1,4 +1,4 @@
-// Makes each live frame a packet of its own: a random peer, a random pod there, a random flow.
+// Makes each live frame a packet of its own: a random peer, a random pod there, a random flow; or one of so many flows.
 //
 // `plain` sends to the pods of the peers, `vxlan` sends what comes from them. The kernel hands out the same pages again
 // and again, and whoever had one before may have left other bytes in it (the vxlan device builds its headers in place),
@@ -27,6 +27,17 @@ static __always_inline __u32 next_random(void)
 	state ^= state >> 17;
 	state ^= state << 5;
 	return state;
+}
+
+// The bits of a flow, from its number: every input bit moves every output bit, and no two inputs meet (murmur3's finalizer).
+static __always_inline __u32 scatter(__u32 flow)
+{
+	flow ^= flow >> 16;
+	flow *= 0x85ebca6b;
+	flow ^= flow >> 13;
+	flow *= 0xc2b2ae35;
+	flow ^= flow >> 16;
+	return flow;
 }
 
 static __always_inline __u32 halves(__u32 address)
@@ -60,6 +71,8 @@ static __always_inline struct draw draw(void)
 	struct draw d;
 
 	sent++;
+	if (plan.flows)
+		random = scatter((__u64)random * plan.flows >> 32);
 	d.peer = (random & 0xffff) * plan.peers >> 16;
 	d.pod = bpf_htonl(plan.subnet + (d.peer << 8) + 2 + (random >> 16 & 0x7f));
 	d.sport = bpf_htons(0x8000 | random >> 17);

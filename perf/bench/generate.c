@@ -1,6 +1,6 @@
 // Sends frames as fast as one CPU can make them, until SIGTERM; then prints how many, and in how many nanoseconds.
 //
-//	generate OBJECT DEVICE plain|vxlan FRAME PEERS SUBNET VTEP
+//	generate OBJECT DEVICE plain|vxlan FRAME PEERS SUBNET VTEP FLOWS
 //
 // FRAME is a file with one valid frame, of the first peer; what varies in it and how is the business of generate.bpf.c.
 // The frames are XDP live frames (BPF_F_TEST_XDP_LIVE_FRAMES, Linux 5.18): the kernel runs the program over pages that it
@@ -114,8 +114,8 @@ int main(int argc, char **argv)
 {
 	__u8 frame[2048];
 
-	if (argc != 8)
-		errx(2, "usage: generate OBJECT DEVICE plain|vxlan FRAME PEERS SUBNET VTEP");
+	if (argc != 9)
+		errx(2, "usage: generate OBJECT DEVICE plain|vxlan FRAME PEERS SUBNET VTEP FLOWS");
 	int vxlan = !strcmp(argv[3], "vxlan");
 	FILE *file = fopen(argv[4], "rb");
 	size_t len = file ? fread(frame, 1, sizeof(frame), file) : 0;
@@ -126,6 +126,7 @@ int main(int argc, char **argv)
 	plan.peers = atoi(argv[5]);
 	plan.subnet = address(argv[6]);
 	plan.vtep = address(argv[7]);
+	plan.flows = strtoul(argv[8], NULL, 10);
 	struct bpf_object *bpf = load(argv[1], &plan);
 	int program = bpf_program__fd(bpf_object__find_program_by_name(bpf, argv[3]));
 

@@ -22,6 +22,8 @@ struct plan {
 	struct sums inner;
 	struct sums outer;
 	__u32 peers;
+	// Different flows; 0 for as many as there are draws.
+	__u32 flows;
 	// The first peer's subnet, a /24, and its VTEP; the others follow. Host order.
 	__u32 subnet;
 	__u32 vtep;

@@ -18,6 +18,9 @@ use crate::bench::{Result, cpu};
 use crate::lab::flannel::PORT;
 use crate::lab::{LabError, MTU, Process, binary, wait_for, wait_until};
 
+/// Its name in the report.
+pub const NAME: &str = "tweed";
+
 /// Numbers of the ports in the tables.
 const OVERLAY_PORT: u8 = 0;
 const UNDERLAY_PORT: u8 = 1;
@@ -84,7 +87,7 @@ fn is_up(snapshot: &Snapshot, link: &Link) -> bool {
 
 impl Contender for Engine {
     fn name(&self) -> &'static str {
-        "tweed"
+        NAME
     }
 
     fn rig(&self) -> &Rig {

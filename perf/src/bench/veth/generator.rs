@@ -2,10 +2,11 @@
 
 use rustix::process::Signal;
 
-use super::plan::{Leg, Peer};
+use super::frame;
+use super::plan::{Leg, Mix, Peer};
 use super::rig::Rig;
-use super::{Result, cpu, frame};
 use crate::bench::tools::Tools;
+use crate::bench::{Result, cpu};
 use crate::lab::{LabError, Process};
 
 /// A running generator.
@@ -13,7 +14,7 @@ pub struct Generator(Process);
 
 impl Generator {
     /// Starts to send frames to the device under test.
-    pub fn start(tools: &Tools, rig: &Rig, leg: Leg, size: usize, peers: u16) -> Result<Self> {
+    pub fn start(tools: &Tools, rig: &Rig, leg: Leg, size: usize, mix: Mix) -> Result<Self> {
         let path = rig.directory().join("frame");
         std::fs::write(&path, frame::of(leg, size))
             .map_err(LabError::io(format!("write {}", path.display())))?;
@@ -24,9 +25,10 @@ impl Generator {
             .arg(program(leg))
             .arg(path);
         command.args([
-            peers.to_string(),
+            mix.peers.to_string(),
             Peer(0).subnet().to_string(),
             Peer(0).vtep().to_string(),
+            mix.flows.to_string(),
         ]);
         let log = rig.directory().join("generate.log");
         Process::start("the generator", command, &log).map(Generator)

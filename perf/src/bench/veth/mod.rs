@@ -5,6 +5,7 @@
 //! offers several times as much as any contender can forward.
 
 mod bare;
+mod candidate;
 mod contender;
 mod counter;
 mod engine;
@@ -15,25 +16,23 @@ mod plan;
 mod report;
 mod rig;
 mod sample;
+mod stage;
 
 use std::time::Duration;
 
 use clap::Args;
 
+use super::Result;
 use super::machine::Machine;
 use super::tools::Tools;
-use super::{Result, cpu};
 use crate::lab::{self, LabError, sweep};
-use bare::Bare;
-use contender::Contender;
 use contract::wire::Vxlan;
-use counter::Counter;
-use engine::Engine;
-use kernel::Kernel;
 
-use plan::{Leg, MAX_PEERS};
+pub use candidate::{CANDIDATES, Candidate};
+pub use plan::{Leg, MAX_PEERS, Mix};
 pub use report::Report;
-use sample::Case;
+pub use sample::{Case, Sample};
+pub use stage::Stage;
 
 /// What to measure, and for how long.
 #[derive(Args, Clone, Debug)]
@@ -50,6 +49,9 @@ pub struct Options {
     /// Other nodes, each with a subnet, a VTEP and a random share of the frames.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PEERS)))]
     peers: u16,
+    /// Different flows among the frames; 0: each frame is of a flow of its own, as good as.
+    #[arg(long, default_value_t = 0)]
+    flows: u32,
     /// Print the report as JSON, with every sample.
     #[arg(long)]
     json: bool,
@@ -83,32 +85,24 @@ pub fn run(options: &Options) -> Result<()> {
 fn measure(options: &Options) -> Result<Report> {
     sweep::sweep_dead();
     let machine = Machine::here();
-    let tools = Tools::build(Tools::directory()?)?;
-    cpu::watch()?;
-    let mut contenders: Vec<Box<dyn Contender>> = vec![
-        Box::new(Bare::build(&tools)?),
-        Box::new(Engine::build(options.peers)?),
-        Box::new(Kernel::build(options.peers)?),
-    ];
-    let mut counters = Vec::new();
-    for contender in &contenders {
-        counters.push(Counter::start(&tools, contender.rig())?);
+    let mut stage = Stage::new(Tools::build(Tools::directory()?)?)?;
+    for candidate in CANDIDATES {
+        stage.build(candidate.name, options.peers);
     }
+    if let Some((name, Some(reason))) = stage.stands(options.peers).find(|(_, why)| why.is_some()) {
+        return Err(LabError::Unexpected(format!("{name}: {reason}")));
+    }
+    let mix = Mix {
+        peers: options.peers,
+        flows: options.flows,
+    };
     let mut report = Report::new(machine, options.peers);
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
         for case in cases(&options.sizes) {
-            for (contender, counter) in contenders.iter_mut().zip(&mut counters) {
-                let sample = sample::measure(
-                    contender.as_mut(),
-                    counter,
-                    &tools,
-                    case,
-                    options.peers,
-                    options.seconds,
-                )
-                .map_err(|error| named(contender.as_ref(), case, error))?;
-                report.add(contender.name(), case, sample);
+            for Candidate { name, .. } in CANDIDATES {
+                let sample = stage.sample(name, case, mix, options.seconds)?;
+                report.add(name, case, sample);
             }
         }
     }
@@ -118,15 +112,6 @@ fn measure(options: &Options) -> Result<Report> {
 fn cases(sizes: &[usize]) -> impl Iterator<Item = Case> {
     let of_leg = |leg| sizes.iter().map(move |&size| Case { leg, size });
     Leg::ALL.into_iter().flat_map(of_leg)
-}
-
-fn named(contender: &dyn Contender, case: Case, error: LabError) -> LabError {
-    let Case { leg, size } = case;
-    LabError::Unexpected(format!(
-        "{}, {} leg, {size} B: {error}",
-        contender.name(),
-        leg.name()
-    ))
 }
 
 #[cfg(test)]

@@ -59,6 +59,15 @@ pub const UNDERLAY: Link = Link {
     outside_mac: Mac([2, 0, 0, 0, 0, 4]),
 };
 
+/// What the frames of a run have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mix {
+    /// Other nodes that they go to or come from.
+    pub peers: u16,
+    /// Different flows among them; 0: each frame is of a flow of its own, as good as.
+    pub flows: u32,
+}
+
 /// Another node, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub u16);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::contender::{Contender, Drops};
 use super::counter::Counter;
 use super::generator::Generator;
-use super::plan::Leg;
+use super::plan::{Leg, Mix};
 use crate::bench::Result;
 use crate::bench::tools::Tools;
 use crate::lab::LabError;
@@ -44,13 +44,13 @@ pub fn measure(
     counter: &mut Counter,
     tools: &Tools,
     case: Case,
-    peers: u16,
+    mix: Mix,
     time: Duration,
 ) -> Result<Sample> {
     let Case { leg, size } = case;
     let len = contender.arrives_len(leg, size);
     let running = contender.start(leg)?;
-    let mut generator = Generator::start(tools, contender.rig(), leg, size, peers)?;
+    let mut generator = Generator::start(tools, contender.rig(), leg, size, mix)?;
     wait_first(counter, len, &mut generator)?;
     sleep(SETTLE);
     let (first, earlier) = (counter.count(len)?, contender.drops());
