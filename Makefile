@@ -8,10 +8,10 @@ PACKAGES := clang llvm libbpf-dev libxdp-dev libelf-dev zlib1g-dev linux-libc-de
 	protobuf-compiler etcd-server etcd-client iproute2 ethtool iputils-ping iperf3 tcpdump tshark nftables openssl \
 	procps util-linux tmux curl prometheus chromium fonts-dejavu-core containernetworking-plugins
 
-.PHONY: build release demo pktgen-demo test deps fmt clippy doc unit loom fuzz fuzzers namespaces bench bench-veth bench-pktgen deny clean help
+.PHONY: build release demo pktgen-demo test deps fmt clippy doc unit loom fuzz fuzzers namespaces bench bench-full bench-cycles bench-veth bench-pktgen deny clean help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 build: release ## Release binaries, and everything the tests need
 	cargo test --workspace --no-run
@@ -89,7 +89,13 @@ namespaces: ## Real kernel, real etcd, real daemons (root)
 		cargo test --workspace --exclude tweed-perf --exclude tweed-pktgen --no-fail-fast $(IGNORED) && exit $$a'; \
 	lanes=$$?; cargo test -p tweed-pktgen --no-fail-fast $(IGNORED) && exit $$lanes
 
-bench: ## Nanoseconds and cycles per packet, over memory rings
+bench: release ## tweed beside what one would run instead: tables and a page in target/bench, under 8 minutes (root)
+	target/release/tweed-perf bench --short
+
+bench-full: release ## The same with every point and every underlay, under 45 minutes (root)
+	target/release/tweed-perf bench
+
+bench-cycles: ## Nanoseconds and cycles per packet, over memory rings
 	cargo bench -p tweed-contract -p tweed-dataplane
 
 bench-veth: release ## Packets per second over veth, beside a bare AF_XDP forwarder and the kernel (root)

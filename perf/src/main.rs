@@ -1,6 +1,7 @@
 //! `tweed-perf`: the lab, the demo, the statistics view, the dashboard, the trace and the benchmarks.
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -32,9 +33,10 @@ enum Command {
     /// Topologies to look around in.
     #[command(subcommand)]
     Lab(LabCommand),
-    /// Measure how fast the engine is, beside others.
-    #[command(subcommand)]
-    Bench(BenchCommand),
+    /// Measure how fast the engine is, beside others: two nodes with a pod each, then one core; and write a report.
+    ///
+    /// Needs root; contenders take turns, round after round. Ctrl-C ends it with what there is (exit code 130).
+    Bench(BenchArgs),
     /// Show what the engine counts: workers, ports, drops by reason, peers.
     ///
     /// Exit code 3: there is no engine, or it is gone or silent.
@@ -53,12 +55,28 @@ enum Command {
     Trace(trace::Options),
 }
 
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct BenchArgs {
+    #[command(subcommand)]
+    command: Option<BenchCommand>,
+    #[command(flatten)]
+    options: bench::Options,
+}
+
 #[derive(Subcommand)]
 enum BenchCommand {
     /// Frames a second through one core, veth to veth: the engine, a bare AF_XDP forwarder, the kernel's vxlan.
     ///
     /// Needs root and two CPUs, which it takes for itself with real-time priority: about three minutes with the defaults.
     Veth(bench::veth::Options),
+    /// Show what changed between two runs, by their bench.json.
+    Compare {
+        /// The earlier.
+        before: PathBuf,
+        /// The later.
+        after: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -122,10 +140,28 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             println!("{} namespaces removed", sweep::sweep_dead());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Bench(BenchCommand::Veth(options)) => {
+        Command::Bench(BenchArgs {
+            command: Some(BenchCommand::Veth(options)),
+            ..
+        }) => {
             interrupt::clean_up_when_interrupted().context("cannot catch signals")?;
             bench::veth::run(&options)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench(BenchArgs {
+            command: Some(BenchCommand::Compare { before, after }),
+            ..
+        }) => {
+            let (before, after) = (bench::load(&before)?, bench::load(&after)?);
+            print!("{}", bench::compare::compare(&before, &after));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench(BenchArgs { options, .. }) => {
+            let stop = interrupt::stop_when_interrupted().context("cannot catch signals")?;
+            Ok(match bench::run(&options, &stop)? {
+                bench::End::Complete => ExitCode::SUCCESS,
+                bench::End::Interrupted => ExitCode::from(interrupt::INTERRUPTED),
+            })
         }
         Command::Stats(options) => Ok(stats::run(&options)),
         Command::Serve(options) => serve::run(&options).map(|()| ExitCode::SUCCESS),

@@ -12,12 +12,21 @@ mod headline;
 pub mod html;
 mod machine;
 pub mod markdown;
+mod measure;
 pub mod model;
+mod options;
 mod order;
+mod output;
 pub mod pods;
+mod run;
+mod table;
 mod tools;
 mod verdict;
 pub mod veth;
 mod words;
+
+pub use options::Options;
+pub use output::load;
+pub use run::{End, run};
 
 use crate::lab::Result;
