@@ -117,6 +117,10 @@ fn a_packet_that_differs_closes_the_group() {
         change(&mut recipes[1]);
         assert_eq!(groups(&built(&recipes)), [[0], [1], [2]], "{what}");
     }
+    let mut reserved = built(&three());
+    reserved[1][32] |= 1;
+    reserved[1][36] = reserved[1][36].wrapping_sub(1);
+    assert_eq!(groups(&reserved), [[0], [1], [2]], "a reserved bit");
     assert_eq!(groups(&built(&three())), [[0, 1, 2]]);
     let mut six = three().map(|recipe| Recipe { v6: true, ..recipe });
     assert_eq!(groups(&built(&six)), [[0, 1, 2]]);
@@ -246,6 +250,14 @@ fn a_wrong_checksum_goes_alone_and_untouched() {
         assert_eq!(alone.packet, burst[wrong]);
         assert_eq!(alone.vnet, VnetHeader::default());
     }
+}
+
+#[test]
+fn what_is_sent_again_does_not_overtake_what_was_damaged() {
+    let mut burst = built(&three());
+    burst.insert(1, burst[1].clone());
+    burst[1][60] ^= 1;
+    assert_eq!(groups(&burst), [vec![0], vec![1], vec![2, 3]]);
 }
 
 #[test]

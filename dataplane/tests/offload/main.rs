@@ -1,6 +1,8 @@
 //! Segmentation and coalescing: literal packets, properties, the kernel's own segments, hostile input.
 
+mod golden;
 mod gro;
 mod gso;
+mod kernel;
 mod packets;
 mod properties;

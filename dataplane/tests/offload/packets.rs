@@ -80,7 +80,7 @@ impl Recipe {
             }
     }
 
-    /// The packet, with the sum of the pseudo header where the checksum belongs, and the header that a TUN gives with it.
+    /// The packet (one that is not to be segmented if `gso_size` is zero), with the sum of the pseudo header where the checksum belongs, and the header that a TUN gives with it.
     pub fn build(&self) -> (VnetHeader, Vec<u8>) {
         let payload = (0..self.payload).map(|n| (n * 7 + n / 251) as u8);
         let transport_len = self.header_len() - self.ip_len() + self.payload;
@@ -132,11 +132,12 @@ impl Recipe {
         }
         packet.extend(payload);
         let gso_type = match (self.udp, self.v6) {
+            _ if self.gso_size == 0 => VnetHeader::GSO_NONE,
             (true, _) => VnetHeader::GSO_UDP_L4,
             (false, false) => VnetHeader::GSO_TCPV4,
             (false, true) => VnetHeader::GSO_TCPV6,
         };
-        let ecn = !self.udp && self.flags & TcpFlags::CWR != 0;
+        let ecn = !self.udp && self.gso_size > 0 && self.flags & TcpFlags::CWR != 0;
         let vnet = VnetHeader {
             flags: VnetHeader::NEEDS_CSUM,
             gso_type: gso_type | if ecn { VnetHeader::GSO_ECN } else { 0 },
