@@ -78,20 +78,16 @@ fn write_cell(out: &mut String, measure: &Measure, other: &str) -> fmt::Result {
             Mark(beside)
         ),
         [(worst, one), .., (best, two)] => {
-            let tint = match one.verdict == two.verdict {
-                true => table::class(one.verdict),
-                false => "mixed",
-            };
-            write!(out, r#"<td class="n {tint}">"#)?;
+            out.write_str(r#"<td class="n ends">"#)?;
             for (x, beside) in [(worst, one), (best, two)] {
+                let class = table::class(beside.verdict);
                 let at = x.map_or(String::new(), |x| words::point(measure.axis.as_ref(), x));
                 let ratio = beside
                     .ratio
                     .map_or("–".to_owned(), |ratio| words::ratio(ratio.median));
                 write!(
                     out,
-                    r#"<span class="end"><span class="mark {}" title="{}"><span class="sign">{}</span> <b>{ratio}</b></span> <small class="quiet">{}</small></span>"#,
-                    table::class(beside.verdict),
+                    r#"<span class="end {class}"><span class="mark" title="{}"><span class="sign">{}</span> <b>{ratio}</b></span> <small class="quiet">{}</small></span>"#,
                     beside.verdict.word(),
                     beside.verdict.sign(),
                     Text(&at)

@@ -203,9 +203,9 @@ pub fn write_machine(out: &mut String, report: &Report) -> fmt::Result {
         "<h2>How to read this</h2><p>Contenders take turns, measure by measure and round after round, so that whatever drifts \
          (clocks, caches, the neighbours of a virtual machine) drifts for all of them. A figure is the median of the rounds, with the \
          least and the most beside it. A ratio is the median of the ratios within each round, not the ratio of the medians: what slowed \
-         a whole round down is not in it. <b>Above 1 is better, whichever way is better.</b> In plots, whiskers and bands reach from the least to the most, and \
-         the dashed line among bars is kernel vxlan. ▲ is better in every round, ▼ worse in every \
-         round, = is neither (or a difference under 1 %), ? is fewer than three rounds. Absolute figures differ between machines and \
-         days, ratios less.</p></footer>",
+         a whole round down is not in it. <b>Above 1 is better, whichever way is better.</b> Where one would have to divide by 0, both \
+         figures stand there instead. ▲ is better in every round, ▼ worse in every round, = is neither (or a difference under 1 %), ? \
+         is fewer than three rounds. In plots, whiskers and bands reach from the least to the most, and the dashed line among bars is \
+         the kernel's vxlan. Absolute figures differ between machines and days, ratios less.</p></footer>",
     )
 }
