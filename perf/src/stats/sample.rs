@@ -12,6 +12,10 @@ use super::control::ControlStatus;
 /// has more to do than it can.
 pub const SILENT_AFTER_NS: u64 = 3_000_000_000;
 
+/// After this long without a beat it is asked whether there still is such a process: a death is told within a second.
+/// Not at once, for an engine in another PID namespace has no process to be seen, and beats.
+const GONE_AFTER_NS: u64 = 1_000_000_000;
+
 /// Whether an engine is behind the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,9 +32,10 @@ impl Life {
     /// Of the engine whose segment this is.
     pub fn of(snapshot: &Snapshot) -> Self {
         match snapshot.silent_ns {
-            0..SILENT_AFTER_NS => Life::Running,
-            _ if exists(snapshot.pid) => Life::Silent,
-            _ => Life::Gone,
+            0..GONE_AFTER_NS => Life::Running,
+            _ if !exists(snapshot.pid) => Life::Gone,
+            GONE_AFTER_NS..SILENT_AFTER_NS => Life::Running,
+            _ => Life::Silent,
         }
     }
 }
@@ -79,6 +84,29 @@ fn exists(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_death_is_told_sooner_than_a_silence() {
+        let nobody = u32::MAX;
+        for (silent_ms, pid, life) in [
+            (999, nobody, Life::Running),
+            (1000, nobody, Life::Gone),
+            (2999, std::process::id(), Life::Running),
+            (3000, std::process::id(), Life::Silent),
+            (3000, nobody, Life::Gone),
+        ] {
+            let snapshot = Snapshot {
+                taken_ns: 0,
+                pid,
+                started_ns: 0,
+                silent_ns: silent_ms * 1_000_000,
+                tsc_hz: 1,
+                ports: Vec::new(),
+                workers: Vec::new(),
+            };
+            assert_eq!(Life::of(&snapshot), life, "{silent_ms} ms, process {pid}");
+        }
+    }
 
     #[test]
     fn our_own_process_exists_and_nobody_is_number_zero() {
