@@ -1,13 +1,16 @@
 //! Every network that the benchmark compares carries pings and TCP between its pods, and its counters see them.
 
+use std::path::Path;
+
 use perf::bench::model::Wire;
 use perf::bench::pods::{CANDIDATES, Network, Station};
 use perf::lab::traffic::{Bulk, Ping};
-use perf::lab::{Result, expect};
+use perf::lab::{LabError, Result, expect};
 
-/// More than the noise beside them: ARP, and the engine's commits of 20 in a second.
-const PINGS: u32 = 20;
+/// More than the noise beside them, which is ARP.
+const PINGS: u32 = 10;
 
+/// `WIRE=gro` and `WIRE=offloads` ask the same of other cables, by hand.
 fn wire() -> Wire {
     match std::env::var("WIRE").as_deref() {
         Ok("gro") => Wire::Gro,
@@ -23,10 +26,18 @@ fn every_network_joins_its_pods() {
     let bulk = Bulk::random(files.path(), 4 << 20).unwrap();
     for candidate in CANDIDATES {
         let exercised = (candidate.build)(wire()).and_then(|mut it| exercise(it.as_mut(), &bulk));
-        if let Err(error) = exercised {
-            panic!("{}: {error}", candidate.name);
+        match exercised {
+            Ok(()) => {}
+            // Not among what `make deps` installs, for on most machines its package starts a switch of its own.
+            Err(error) if lacks_its_package(&error) => println!("{}: {error}", candidate.name),
+            Err(error) => panic!("{}: {error}", candidate.name),
         }
     }
+}
+
+fn lacks_its_package(error: &LabError) -> bool {
+    let installed = Path::new("/usr/sbin/ovs-vswitchd").exists();
+    !installed && error.to_string().contains("install openvswitch-switch")
 }
 
 fn exercise(network: &mut dyn Network, bulk: &Bulk) -> Result<()> {
@@ -37,8 +48,11 @@ fn exercise(network: &mut dyn Network, bulk: &Bulk) -> Result<()> {
         count: PINGS,
         ..Ping::full(to.mtu)
     };
-    pings.all(from, to.ip)?;
+    let report = pings.run(from, to.ip)?;
     let between = settled(network)?;
+    expect(report.lost() == 0, || {
+        format!("{report}; on the way: {before:?}, then {between:?}")
+    })?;
     println!("{}", network.name());
     for (before, after) in before.iter().zip(&between) {
         let seen = after.packets - before.packets;

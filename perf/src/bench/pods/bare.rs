@@ -7,7 +7,6 @@
 //!
 //! The pods are neighbours in one subnet: there is no bridge, no route and no header but theirs.
 
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use super::bed::{self, Counts, NIC, VETH};
@@ -43,7 +42,7 @@ impl Bare {
         let cable = Cable::new()?;
         let nodes = cable.nodes('b')?;
         bed::make(wire, &nodes)?;
-        let pods = [neighbour(&cable, &nodes[0])?, neighbour(&cable, &nodes[1])?];
+        let pods = bed::neighbours(&cable, &nodes, MTU)?;
         Ok(Bare {
             running: Vec::new(),
             pods,
@@ -72,25 +71,6 @@ impl Bare {
         })?;
         ended.map(|()| process)
     }
-}
-
-/// A pod whose frames go to its node's `veth10` and no further by themselves.
-pub fn neighbour(cable: &Cable, node: &Node) -> Result<Pod> {
-    let ip = Ipv4Addr::new(10, 244, 0, node.place().host + 10);
-    let ns = cable.namespace(&format!("{}-p10", node.name()))?;
-    node.ns().ip(&format!(
-        "link add {VETH} mtu {MTU} type veth peer name {NIC} mtu {MTU} netns {}\nlink set {VETH} up",
-        ns.name()
-    ))?;
-    ns.ip(&format!("link set {NIC} up\naddr add {ip}/24 dev {NIC}"))?;
-    // What takes frames from this veth sees no partial checksums, and would pass them on as wrong ones.
-    ns.run(&format!("ethtool -K {NIC} tx off tso off gso off"))?;
-    Ok(Pod {
-        name: format!("{}/10", node.name()),
-        ns,
-        ip,
-        mtu: MTU,
-    })
 }
 
 impl Network for Bare {

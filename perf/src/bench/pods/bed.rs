@@ -1,5 +1,7 @@
 //! What every network of this stage lies in: a cable as the wire variant says, two nodes on it, and a pod on each.
 
+use std::net::Ipv4Addr;
+
 use ipnet::Ipv4Net;
 
 use super::counters::Counters;
@@ -14,6 +16,9 @@ pub const NIC: &str = "eth0";
 pub const BRIDGE: &str = "cni0";
 /// A pod's device on its node ([`Node::pod`]).
 pub const VETH: &str = "veth10";
+
+/// The engine's end of the veth pair whose other end is [`tweed::DEVICE`](crate::lab::tweed::DEVICE).
+pub const ENGINE: &str = "tweed0x";
 
 /// The cable's two ends as NICs of this wire.
 pub fn make(wire: Wire, nodes: &[Node; 2]) -> Result<()> {
@@ -33,6 +38,32 @@ pub fn make(wire: Wire, nodes: &[Node; 2]) -> Result<()> {
 pub fn subnet(node: usize) -> Result<Ipv4Net> {
     let net = format!("10.244.{node}.0/24");
     net.parse().map_err(|_| LabError::parse("a subnet", &net))
+}
+
+/// Pods in one subnet, whose frames go to their node's [`VETH`] and no further by themselves: there is no bridge and no route.
+///
+/// They leave nothing to a NIC: who takes frames from a veth by AF_XDP or AF_PACKET as they are would pass on their
+/// partial checksums as wrong ones.
+pub fn neighbours(cable: &Cable, nodes: &[Node; 2], mtu: u16) -> Result<[Pod; 2]> {
+    let [one, two] = nodes;
+    Ok([neighbour(cable, one, mtu)?, neighbour(cable, two, mtu)?])
+}
+
+fn neighbour(cable: &Cable, node: &Node, mtu: u16) -> Result<Pod> {
+    let ip = Ipv4Addr::new(10, 244, 0, node.place().host + 10);
+    let ns = cable.namespace(&format!("{}-p10", node.name()))?;
+    node.ns().ip(&format!(
+        "link add {VETH} mtu {mtu} type veth peer name {NIC} mtu {mtu} netns {}\nlink set {VETH} up",
+        ns.name()
+    ))?;
+    ns.ip(&format!("link set {NIC} up\naddr add {ip}/24 dev {NIC}"))?;
+    ns.run(&format!("ethtool -K {NIC} tx off tso off gso off"))?;
+    Ok(Pod {
+        name: format!("{}/10", node.name()),
+        ns,
+        ip,
+        mtu,
+    })
 }
 
 /// A network whose nodes are the kernel's: they have subnets, pods behind a bridge, and routes of some kind.
@@ -126,7 +157,7 @@ impl Counts {
     /// Reads them all.
     pub fn read(pods: &[Pod; 2], nodes: [&Namespace; 2]) -> Result<Self> {
         let pod = |pod: &Pod| Counters::read(&pod.ns, &[NIC]);
-        let node = |ns| Counters::read(ns, &[NIC, VETH]);
+        let node = |ns| Counters::read(ns, &[NIC, VETH, ENGINE]);
         Ok(Counts {
             pods: [pod(&pods[0])?, pod(&pods[1])?],
             nodes: [node(nodes[0])?, node(nodes[1])?],

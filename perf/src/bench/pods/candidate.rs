@@ -1,6 +1,6 @@
 //! Who may be asked, and how each is built.
 
-use super::{Network, bare, engine, gateway, kernel, proxy};
+use super::{Network, bare, engine, gateway, kernel, proxy, vswitch};
 use crate::bench::Result;
 use crate::bench::model::Wire;
 
@@ -41,5 +41,10 @@ pub const CANDIDATES: &[Candidate] = &[
         name: bare::NAME,
         what: bare::WHAT,
         build: |wire| Ok(Box::new(bare::Bare::build(wire)?)),
+    },
+    Candidate {
+        name: vswitch::NAME,
+        what: vswitch::WHAT,
+        build: |wire| Ok(Box::new(vswitch::Vswitch::build(wire)?)),
     },
 ];

@@ -33,13 +33,12 @@ pub struct Link {
 }
 
 impl Counters {
-    /// Reads them all; of the veths named also what the driver tells.
+    /// Reads them all; of the veths named, as far as they are there, also what the driver tells.
     pub fn read(ns: &Namespace, veths: &[&str]) -> Result<Self> {
         let mut links = links(&ns.run("ip -s -j link show")?)?;
         for veth in veths {
-            let told = ns.run(&format!("ethtool -S {veth}"))?;
             if let Some(link) = links.get_mut(*veth) {
-                link.refused = refused(&told);
+                link.refused = refused(&ns.run(&format!("ethtool -S {veth}"))?);
             }
         }
         // Not /proc/net, which is that of the process: only this thread is inside.

@@ -4,7 +4,7 @@ use contract::stats::{DropReason, PortCounter, PortCounters, StatsReader};
 use contract::tables::PortKind;
 use serde_json::json;
 
-use super::bed::{self, BRIDGE, Counts, NIC};
+use super::bed::{self, BRIDGE, Counts, ENGINE, NIC};
 use super::way::Way;
 use super::{Network, Station};
 use crate::bench::Result;
@@ -87,11 +87,16 @@ impl Network for Engine {
         counts.leave(&mut way);
         way.rx("node 1", &counts.nodes[0], BRIDGE);
         way.routed("node 1", &counts.nodes[0], tweed::DEVICE);
-        received(&mut way, "node 1: engine, overlay side in", &in1);
+        let refused = counts.nodes[0].link(ENGINE).refused;
+        let full = ("AF_XDP ring full".to_owned(), refused);
+        received(&mut way, "node 1: engine, overlay side in", full, &in1);
         sent(&mut way, "node 1: engine, underlay side out", &out1);
         way.tx("node 1", &counts.nodes[0], NIC);
         counts.cross(&mut way);
-        received(&mut way, "node 2: engine, underlay side in", &in2);
+        // Of the engine's own sockets: on this node nobody else has any. What AF_XDP refused stands at the NIC.
+        let refused = counts.nodes[1].stack(&["Udp.RcvbufErrors"]);
+        let full = ("socket's receive buffer full".to_owned(), refused);
+        received(&mut way, "node 2: engine, underlay side in", full, &in2);
         sent(&mut way, "node 2: engine, overlay side out", &out2);
         way.rx("node 2", &counts.nodes[1], tweed::DEVICE);
         way.routed("node 2", &counts.nodes[1], BRIDGE);
@@ -113,13 +118,11 @@ fn sides(node: &TweedNode) -> Result<[PortCounters; 2]> {
     Ok(sides)
 }
 
-/// What the engine got by one side, and what became of it if it did not go on.
-fn received(way: &mut Way, place: &str, port: &PortCounters) {
-    let reasons = DropReason::ALL.iter();
-    let lost = reasons
-        .map(|reason| (reason.name().to_owned(), port.drops[*reason as usize]))
-        .collect();
-    way.station(place, port.count(PortCounter::RxPackets), lost);
+/// What the engine got by one side, what the kernel could not give it, and what it did not pass on.
+fn received(way: &mut Way, place: &str, full: (String, u64), port: &PortCounters) {
+    let dropped = |reason: &DropReason| (reason.name().to_owned(), port.drops[*reason as usize]);
+    let lost = std::iter::once(full).chain(DropReason::ALL.iter().map(dropped));
+    way.station(place, port.count(PortCounter::RxPackets), lost.collect());
 }
 
 fn sent(way: &mut Way, place: &str, port: &PortCounters) {

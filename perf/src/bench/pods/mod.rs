@@ -16,6 +16,7 @@ mod gateway;
 mod kernel;
 mod network;
 mod proxy;
+mod vswitch;
 mod way;
 
 pub use candidate::{CANDIDATES, Candidate};
