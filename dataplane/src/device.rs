@@ -8,6 +8,7 @@ use std::os::fd::BorrowedFd;
 
 use contract::stats::PortCounters;
 
+use crate::tun::Tun;
 use crate::udp::Udp;
 use crate::xsk::{BURST, Burst, Frame, InFlight, Pool, Wakeups, Xsk};
 
@@ -21,6 +22,14 @@ pub enum Device {
     Xsk(Xsk),
     /// A UDP socket on the tunnel port.
     Udp(Udp),
+    /// A queue of a TUN.
+    Tun(Tun),
+}
+
+impl From<Tun> for Device {
+    fn from(tun: Tun) -> Self {
+        Device::Tun(tun)
+    }
 }
 
 impl From<Udp> for Device {
@@ -43,11 +52,12 @@ impl Device {
         &mut self,
         out: &mut Burst,
         pool: &mut Pool,
-        _counters: &mut PortCounters,
+        counters: &mut PortCounters,
     ) -> usize {
         match self {
             Device::Xsk(xsk) => xsk.receive(out),
             Device::Udp(udp) => udp.receive(out, pool),
+            Device::Tun(tun) => tun.receive(out, pool, counters),
         }
     }
 
@@ -55,8 +65,8 @@ impl Device {
     pub fn tx_room(&self) -> usize {
         match self {
             Device::Xsk(xsk) => xsk.tx_room(),
-            // Its sockets have buffers, which say no more than yes or no.
-            Device::Udp(_) => BURST,
+            // Their sockets have buffers, which say no more than yes or no.
+            Device::Udp(_) | Device::Tun(_) => BURST,
         }
     }
 
@@ -67,6 +77,7 @@ impl Device {
         match self {
             Device::Xsk(xsk) => xsk.transmit(burst),
             Device::Udp(udp) => udp.transmit(burst, pool),
+            Device::Tun(tun) => tun.transmit(burst, pool),
         }
     }
 
@@ -81,7 +92,7 @@ impl Device {
                 xsk.reclaim(pool);
                 xsk.refill(pool);
             }
-            Device::Udp(_) => {}
+            Device::Udp(_) | Device::Tun(_) => {}
         }
     }
 
@@ -89,7 +100,7 @@ impl Device {
     pub fn in_flight(&self) -> InFlight {
         match self {
             Device::Xsk(xsk) => xsk.in_flight(),
-            Device::Udp(_) => InFlight::default(),
+            Device::Udp(_) | Device::Tun(_) => InFlight::default(),
         }
     }
 
@@ -98,6 +109,7 @@ impl Device {
         match self {
             Device::Xsk(xsk) => xsk.unsent() > 0,
             Device::Udp(udp) => udp.is_pending(),
+            Device::Tun(tun) => tun.is_pending(),
         }
     }
 
@@ -106,6 +118,7 @@ impl Device {
         match self {
             Device::Xsk(xsk) => xsk.fd(),
             Device::Udp(udp) => Some(udp.fd()),
+            Device::Tun(tun) => Some(tun.fd()),
         }
     }
 
@@ -114,6 +127,7 @@ impl Device {
         match self {
             Device::Xsk(_) => {}
             Device::Udp(udp) => udp.wake(),
+            Device::Tun(tun) => tun.wake(),
         }
     }
 
@@ -122,6 +136,7 @@ impl Device {
         match self {
             Device::Xsk(xsk) => xsk.wakeups(),
             Device::Udp(udp) => udp.wakeups(),
+            Device::Tun(tun) => tun.wakeups(),
         }
     }
 
@@ -129,7 +144,7 @@ impl Device {
     pub fn close(self) -> Vec<Frame> {
         match self {
             Device::Xsk(xsk) => xsk.close(),
-            Device::Udp(_) => Vec::new(),
+            Device::Udp(_) | Device::Tun(_) => Vec::new(),
         }
     }
 }

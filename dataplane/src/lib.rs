@@ -44,6 +44,8 @@ mod threads;
 mod throttle;
 mod trace;
 mod turn;
+// A queue of a TUN as a port.
+pub mod tun;
 // A UDP socket as a port.
 pub mod udp;
 mod verdict;

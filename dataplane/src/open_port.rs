@@ -1,4 +1,5 @@
-//! A device that is open as a port: a socket on a queue of it for each worker, and the program that steers into them.
+//! A device that is open as a port: a socket on a queue of it for each worker, and the program that steers into them; or a
+//! TUN with a queue attached for each worker.
 //!
 //! On the way up the program is told last of the sockets, when workers hold their rings and have filled them; on the way
 //! down it goes first. In between, and whenever the engine is dead, frames pass to the kernel.
@@ -11,6 +12,7 @@ use contract::tables::{Node, Port, PortKind};
 use thiserror::Error;
 
 use crate::threads::WorkerHandle;
+use crate::tun::{Tun, TunError};
 use crate::xsk::{
     BindMode, Binding, Device, DeviceError, Kind, Program, ProgramError, Umem, Vtep, Xsk, XskError,
 };
@@ -29,6 +31,9 @@ pub enum OpenError {
     /// A socket cannot be bound.
     #[error(transparent)]
     Socket(#[from] XskError),
+    /// A TUN has no queue for us.
+    #[error(transparent)]
+    Tun(#[from] TunError),
     /// The program cannot be attached.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -66,7 +71,7 @@ pub struct OpenPort {
 }
 
 impl OpenPort {
-    /// Binds a socket for each worker, hands them over as port `number`, and steers.
+    /// Opens a queue of the device for each worker and hands them over as port `number`.
     pub fn open(
         number: u8,
         port: &Port,
@@ -74,15 +79,62 @@ impl OpenPort {
         config: &Config,
         workers: &[WorkerHandle],
     ) -> Result<OpenPort, OpenError> {
-        if matches!(port.mode, BindMode::Tun | BindMode::Udp) {
-            return Err(OpenError::Kind {
-                interface: port.name.clone(),
-            });
-        }
         let device = Device::find(&port.name)?;
         for worker in workers {
             fits(&device, &worker.umem)?;
         }
+        match (port.mode, port.kind) {
+            (BindMode::Tun, PortKind::Uplink | PortKind::Pod) => {
+                Self::open_tun(number, port, device, workers)
+            }
+            (BindMode::Tun | BindMode::Udp, _) => Err(OpenError::Kind {
+                interface: port.name.clone(),
+            }),
+            _ => Self::open_sockets(number, port, device, node, config, workers),
+        }
+    }
+
+    /// Attaches a queue for each worker. There is nothing to steer: what the kernel routes there, a queue gets.
+    fn open_tun(
+        number: u8,
+        port: &Port,
+        device: Device,
+        workers: &[WorkerHandle],
+    ) -> Result<OpenPort, OpenError> {
+        let interface = || port.name.clone();
+        if !device.is_up {
+            let interface = interface();
+            return Err(TunError::Down { interface }.into());
+        }
+        // A TUN that was told to stay has a carrier just while it has queues.
+        if device.has_carrier {
+            let interface = interface();
+            return Err(TunError::Busy { interface }.into());
+        }
+        let queues = Tun::open(&port.name, workers.len(), number)?;
+        for (worker, tun) in workers.iter().zip(queues) {
+            worker.open(number, port.kind, tun);
+        }
+        Ok(OpenPort {
+            program: None,
+            device,
+            kind: port.kind,
+            mode: BoundMode::Tun,
+            queues: workers.len() as u32,
+            vtep: None,
+            asked: Instant::now(),
+        })
+    }
+
+    /// Binds a socket for each worker, and steers.
+    fn open_sockets(
+        number: u8,
+        port: &Port,
+        device: Device,
+        node: &Node,
+        config: &Config,
+        workers: &[WorkerHandle],
+    ) -> Result<OpenPort, OpenError> {
         let kind = match port.kind {
             PortKind::Underlay => Kind::Underlay,
             PortKind::Uplink | PortKind::Pod => Kind::Overlay,

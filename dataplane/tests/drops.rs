@@ -318,6 +318,17 @@ fn a_port_that_is_not_open_is_a_reason() {
 }
 
 #[test]
+fn what_a_tun_cannot_have_meant_is_lost_and_counted_as_received() {
+    let mut rig = Rig::new(&golden_tables());
+    let host = rig.open_tun(UPLINK);
+    // Segments are asked for, of no bytes each.
+    let vnet = [1, 1, 40, 0, 0, 0, 20, 0, 16, 0];
+    host.send(&[&vnet, &pod_frame()[14..]].concat()).unwrap();
+    rig.settle();
+    assert_eq!(rig.drops(UPLINK), [(DropReason::Offload.name(), 1)]);
+}
+
+#[test]
 fn each_reason_but_one_is_provoked_here() {
     // NoHeadroom cannot be: every frame that a ring hands over starts behind the headroom that its UMEM was made with.
     let source = include_str!("drops.rs");

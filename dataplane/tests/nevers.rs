@@ -7,6 +7,7 @@ mod support;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use contract::wire::Sum;
 use support::{Rig, UNDERLAY, UPLINK, golden_tables, kernel_frames};
 
 struct Counting;
@@ -74,12 +75,63 @@ fn a_million_frames_are_forwarded_dropped_and_answered_without_an_allocation() {
     assert!(allocations() > 0, "the counter counts");
 }
 
+/// A TCP packet of `len` bytes as a TUN gives it: to be cut into segments of 1,400 bytes.
+fn large_packet(len: u16) -> Vec<u8> {
+    let vnet = [1, 1, 40, 0, 0x78, 5, 20, 0, 16, 0];
+    let mut packet = vec![0; usize::from(len)];
+    packet[..2].copy_from_slice(&[0x45, 0]);
+    packet[2..4].copy_from_slice(&len.to_be_bytes());
+    packet[6..10].copy_from_slice(&[0x40, 0, 64, 6]);
+    packet[12..20].copy_from_slice(&[10, 244, 1, 10, 10, 244, 2, 10]);
+    let checksum = Sum::of(&packet[..20]).checksum();
+    packet[10..12].copy_from_slice(&checksum);
+    packet[32..34].copy_from_slice(&[0x50, 0x10]);
+    [&vnet[..], &packet].concat()
+}
+
+#[test]
+fn a_tun_is_read_and_written_without_an_allocation_and_no_frame_is_lost() {
+    let inward: Vec<Vec<u8>> = kernel_frames().into_iter().filter(|f| f[29] == 2).collect();
+    let mut rig = Rig::with_rings(&golden_tables(), 1024, 256);
+    let host = rig.open_tun(UPLINK);
+    let large = large_packet(65_000);
+    let mut buffer = vec![0; 70_000];
+    let (mut out, mut back) = (0, 0);
+    let mut round = |rig: &mut Rig| {
+        // What asks at once, as after a sleep.
+        rig.worker.slept();
+        host.send(&large).unwrap();
+        for frame in inward.iter().cycle().take(32) {
+            assert!(rig.kernel[usize::from(UNDERLAY)].deliver(frame));
+        }
+        while rig.worker.turn() > 0 {}
+        rig.kernel[usize::from(UNDERLAY)].collect(|_| out += 1);
+        while host.recv(&mut buffer).is_ok() {
+            back += 1;
+        }
+    };
+    round(&mut rig);
+    let before = allocations();
+    for _ in 0..1000 {
+        round(&mut rig);
+    }
+    assert_eq!(allocations() - before, 0);
+    // 64,960 bytes of payload in segments of 1,400.
+    assert_eq!(out, 1001 * 47);
+    assert!(back >= 1001, "{back} packets for 32,032 frames");
+    rig.settle();
+}
+
 #[test]
 fn the_files_of_a_turn_neither_lock_nor_log_nor_read_the_wall_clock() {
     let files = [
         ("worker", include_str!("../src/worker.rs")),
         ("turn", include_str!("../src/turn.rs")),
         ("port", include_str!("../src/port.rs")),
+        ("device", include_str!("../src/device.rs")),
+        ("tun", include_str!("../src/tun/mod.rs")),
+        ("tun/receive", include_str!("../src/tun/receive.rs")),
+        ("tun/send", include_str!("../src/tun/send.rs")),
         ("encap", include_str!("../src/encap.rs")),
         ("decap", include_str!("../src/decap.rs")),
         ("inner", include_str!("../src/inner.rs")),

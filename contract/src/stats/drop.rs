@@ -73,12 +73,14 @@ drop_reasons! {
     InnerDestination = "inner-destination",
     /// Congestion was marked on the outer header of a flow that does not understand the mark (RFC 6040 section 4.2).
     EcnNotCapable = "ecn-not-capable",
-    /// The transmit ring of the output port was full.
+    /// The transmit ring of the output port was full, or its TUN or socket did not take the frame.
     TxFull = "tx-full",
     /// The output port is not open.
     PortDown = "port-down",
     /// The frame has no room in front for the outer headers.
     NoHeadroom = "no-headroom",
+    /// A packet from a TUN is not what its virtio header says (segments, a checksum), or longer than a frame.
+    Offload = "offload",
 }
 
 /// Reasons that the stats segment has room for; more bumps its ABI number.

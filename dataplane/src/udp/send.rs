@@ -60,7 +60,7 @@ impl Sender {
         if frames == burst.len() {
             burst.clear_into(pool);
         } else {
-            keep(burst, !sent, pool);
+            burst.keep(!sent, pool);
         }
         frames
     }
@@ -137,21 +137,6 @@ impl Sender {
     /// The system calls so far.
     pub(super) fn wakeups(&self) -> Wakeups {
         self.wakeups
-    }
-}
-
-/// Frees the frames of a burst that have no bit in `left`.
-#[cold]
-#[inline(never)]
-fn keep(burst: &mut Burst, left: u64, pool: &mut Pool) {
-    let mut all = std::mem::take(burst);
-    for (index, frame) in all.drain().enumerate() {
-        if left >> index & 1 == 0 {
-            pool.free(frame);
-        } else if let Err(frame) = burst.push(frame) {
-            // It held them all a moment ago.
-            pool.free(frame);
-        }
     }
 }
 

@@ -95,6 +95,19 @@ impl Burst {
         frames
     }
 
+    /// Frees the frames that have no bit in `left`: the first has the lowest. The others stay, in order.
+    pub(crate) fn keep(&mut self, left: u64, pool: &mut Pool) {
+        let mut all = std::mem::take(self);
+        for (index, frame) in all.drain().enumerate() {
+            if left >> index & 1 == 0 {
+                pool.free(frame);
+            } else if let Err(frame) = self.push(frame) {
+                // It held them all a moment ago.
+                pool.free(frame);
+            }
+        }
+    }
+
     /// Fills up from `frames`, taking no more than fit; returns how many it took.
     #[inline(always)]
     pub(super) fn fill_from(&mut self, frames: impl Iterator<Item = Frame>) -> usize {

@@ -23,6 +23,8 @@ pub struct Device {
     pub mtu: u32,
     /// Whether it is administratively up. A socket cannot be bound to a device that is down.
     pub is_up: bool,
+    /// Whether it has a carrier: a cable, or for a TUN a queue that somebody has attached. A device that is down shows none.
+    pub has_carrier: bool,
     /// Queues in use; `None` if the driver does not tell.
     pub queues: Option<u32>,
     /// The XDP program on it.
@@ -71,6 +73,7 @@ const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const IFLA_XDP_SKB_PROG_ID: u16 = 6;
 const XDP_ATTACHED_SKB: u8 = 2;
 const IFF_UP: u32 = 1;
+const IFF_LOWER_UP: u32 = 1 << 16;
 
 /// `struct nlmsghdr`, then `struct ifinfomsg`.
 const HEADERS: usize = 16 + 16;
@@ -147,11 +150,13 @@ fn parse(message: &[u8]) -> Result<Device, Errno> {
         RTM_NEWLINK => {}
         _ => return Err(Errno::BADMSG),
     }
+    let flags = u32_at(message, 24).ok_or(Errno::BADMSG)?;
     let mut device = Device {
         name: String::new(),
         index: u32_at(message, 20).ok_or(Errno::BADMSG)?,
         mtu: 0,
-        is_up: u32_at(message, 24).ok_or(Errno::BADMSG)? & IFF_UP != 0,
+        is_up: flags & IFF_UP != 0,
+        has_carrier: flags & IFF_LOWER_UP != 0,
         queues: None,
         program: None,
     };

@@ -8,13 +8,16 @@ pub mod model;
 
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use contract::config::Hugepages;
 use contract::stats::{
     DropReason, EngineStats, PortCounter, PortCounters, StatsReader, TraceRecord,
 };
-use contract::tables::{Publisher, Tables, TablesReader};
+use contract::tables::{PortKind, Publisher, Tables, TablesReader};
+use dataplane::tun::Tun;
 use dataplane::xsk::{DEFAULT_HEADROOM, KernelSide, Umem, Xsk};
 use dataplane::{Answerer, Budget, IpIds, Worker};
 pub use golden::*;
@@ -92,6 +95,18 @@ impl Rig {
             other,
         ));
         self.worker.free(xsk.close());
+    }
+
+    /// Opens a port anew as a queue of a TUN. Gives the kernel's side of it: packets behind virtio headers.
+    pub fn open_tun(&mut self, port: u8) -> UnixDatagram {
+        self.close(port);
+        let (host, queue) = UnixDatagram::pair().unwrap();
+        for end in [&host, &queue] {
+            end.set_nonblocking(true).unwrap();
+        }
+        let tun = Tun::over(OwnedFd::from(queue), port, true);
+        self.worker.open(port, PortKind::Uplink, tun);
+        host
     }
 
     /// What left by a port.
