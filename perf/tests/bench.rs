@@ -37,6 +37,7 @@ fn tweed_and_the_kernel_take_turns_and_the_report_has_samples_of_both() {
         let sent = flood.stations[0].packets;
         assert!(sent > 0, "{flood:?}");
         assert!(flood.stations.len() > 3, "{flood:?}");
+        assert_eq!(flood.unaccounted(), 0, "{flood:#?}");
     }
     let last = text.lines().last().unwrap_or_default();
     assert!(
