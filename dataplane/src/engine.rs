@@ -9,25 +9,22 @@ use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use contract::config::Config;
+use contract::config::{BindMode, Config};
 use contract::stats::{BoundMode, EngineStats, PortState, PortStatus, StatsError};
 use contract::tables::{MAX_PORTS, Node, Port, PortKind, TablesReader};
 use thiserror::Error;
 
 use crate::clock;
-use crate::open_port::OpenPort;
-use crate::slow::SlowPath;
+use crate::open_port::{OpenPort, tunnel_address};
 use crate::threads::{WorkerError, WorkerHandle};
-use crate::xsk::Xsk;
+use crate::udp::Udp;
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// Time between two tries to open a port that failed.
 const RETRY: Duration = Duration::from_secs(1);
-/// Number of the slow path's memory port: the last, where no table has put a device so far.
+/// Number of the slow path's port: the last, where no table has put a device so far.
 const SLOW_PATH: u8 = MAX_PORTS as u8 - 1;
-/// Entries of its rings: datagrams that may wait for the worker.
-const SLOW_PATH_RING: u32 = 256;
 
 /// Why the engine cannot run, or did not end well.
 #[derive(Debug, Error)]
@@ -67,7 +64,8 @@ pub struct Engine {
     workers: Vec<WorkerHandle>,
     tables: Option<TablesReader>,
     devices: Vec<Slot>,
-    slow: Option<(SocketAddrV4, SlowPath)>,
+    /// The address that the slow path's socket is bound to, while there is one.
+    slow: Option<SocketAddrV4>,
     /// What was last logged about the tables, so that a state is logged once.
     complaint: String,
 }
@@ -136,7 +134,10 @@ impl Engine {
                 Ok(desired) => desired,
                 Err(error) => return self.complain(format!("tables ignored: {error}")),
             };
-        self.keep_slow_path(&node);
+        let desires_udp = ports.iter().any(|port| port.mode == BindMode::Udp);
+        if !desires_udp && !self.is_over_udp() {
+            self.keep_slow_path(&node);
+        }
         for number in 0..MAX_PORTS {
             self.keep_port(number as u8, ports.get(number), &node);
         }
@@ -187,46 +188,88 @@ impl Engine {
         }
     }
 
-    /// The tunnel's UDP socket, on the address that the tables name. While it cannot be had, the underlay is not opened.
+    /// Whether an open port has the tunnel's UDP port, so that there is no slow path beside it.
+    fn is_over_udp(&self) -> bool {
+        let open = self.devices.iter().filter_map(|slot| slot.device.as_ref());
+        open.into_iter().any(OpenPort::is_udp)
+    }
+
+    /// The slow path: a UDP socket on the tunnel's port beside the AF_XDP sockets, read by the first worker.
+    ///
+    /// A peer whose path is narrower than our MTU sends its outer packets in fragments, for the outer header carries no DF
+    /// (FLANNEL.md T10). Fragments after the first have no UDP header to steer by, so the XDP program passes them all; the
+    /// kernel reassembles them, in memory that it bounds (`net.ipv4.ipfrag_high_thresh`), and this socket gets the datagram.
+    /// What it cannot hold the kernel counts (`RcvbufErrors` in `nstat`).
+    ///
+    /// The socket also keeps the port: a kernel vxlan device that wants it is refused instead of eating half of the traffic.
+    /// While it cannot be had, the underlay is not opened.
     fn keep_slow_path(&mut self, node: &Node) {
-        let address = SocketAddrV4::new(node.vtep_ip4, node.tunnel_dport);
-        if node.vtep_ip4.is_unspecified()
-            || self
-                .slow
-                .as_ref()
-                .is_some_and(|(bound, _)| *bound == address)
-        {
+        let address = tunnel_address(node);
+        if node.vtep_ip4.is_unspecified() || self.slow == Some(address) {
             return;
         }
         self.close_slow_path();
         let Some(worker) = self.workers.first() else {
             return;
         };
-        let started = SlowPath::bind(address).and_then(|socket| {
-            let (xsk, kernel) = Xsk::memory(&worker.umem, SLOW_PATH_RING, SLOW_PATH);
-            worker.open(SLOW_PATH, PortKind::Underlay, xsk);
-            SlowPath::start(socket, kernel, worker.wake())
-        });
         let mut status = PortStatus {
             kind: Some(PortKind::Underlay),
             name: "slow-path".into(),
             ..PortStatus::default()
         };
-        match started {
-            Ok(slow) => {
-                self.slow = Some((address, slow));
-                (status.state, status.mode, status.queues) = (PortState::Up, BoundMode::Memory, 1);
+        match Udp::bind(address, 1).map(|mut sockets| sockets.pop()) {
+            Ok(Some(socket)) => {
+                let udp = Udp::slow_path(socket, address, SLOW_PATH);
+                worker.open(SLOW_PATH, PortKind::Underlay, udp);
+                self.slow = Some(address);
+                (status.state, status.mode, status.queues) = (PortState::Up, BoundMode::Udp, 1);
             }
+            Ok(None) => return,
             Err(error) => (status.state, status.error) = (PortState::Failed, error.to_string()),
         }
         self.set_status(SLOW_PATH, status);
     }
 
     fn close_slow_path(&mut self) {
-        // The feeding side first: rings are closed when they are alone.
-        drop(self.slow.take());
-        if let Some(worker) = self.workers.first() {
+        if let (Some(_), Some(worker)) = (self.slow.take(), self.workers.first()) {
             worker.close(SLOW_PATH);
+        }
+    }
+
+    /// Gives the tunnel's UDP port to the underlay itself.
+    fn give_up_slow_path(&mut self) {
+        self.close_slow_path();
+        self.set_status(SLOW_PATH, PortStatus::default());
+    }
+
+    /// Opens a device. An underlay that was left to us and for which AF_XDP cannot be had is opened over UDP.
+    fn open(&mut self, number: u8, port: &Port, node: &Node) -> Result<OpenPort, String> {
+        let underlay = port.kind == PortKind::Underlay;
+        if underlay && port.mode == BindMode::Udp {
+            self.give_up_slow_path();
+        } else if underlay {
+            self.keep_slow_path(node);
+            if self.slow.is_none() {
+                return Err(
+                    "the tunnel's UDP port cannot be bound: see the port slow-path".to_owned(),
+                );
+            }
+        }
+        let opened = OpenPort::open(number, port, node, &self.config, &self.workers);
+        match opened {
+            Err(error) if underlay && port.mode == BindMode::Auto && error.is_lasting() => {
+                self.give_up_slow_path();
+                let over_udp = Port {
+                    mode: BindMode::Udp,
+                    ..port.clone()
+                };
+                OpenPort::open(number, &over_udp, node, &self.config, &self.workers)
+                    .map(|open| {
+                        open.because(format!("over UDP, for AF_XDP is not to be had: {error}"))
+                    })
+                    .map_err(|second| format!("{error}; nor over UDP: {second}"))
+            }
+            opened => opened.map_err(|error| error.to_string()),
         }
     }
 
@@ -236,7 +279,8 @@ impl Engine {
             return;
         };
         let changed = slot.desired.as_ref() != desired;
-        let broken = slot.device.as_mut().is_some_and(OpenPort::is_gone);
+        let broken = (slot.device.as_mut())
+            .is_some_and(|device| device.is_gone() || device.is_elsewhere(node));
         if (changed || broken)
             && let Some(device) = slot.device.take()
         {
@@ -244,45 +288,31 @@ impl Engine {
         }
         slot.desired = desired.cloned();
         let due = changed || broken || slot.tried.is_some_and(|tried| tried.elapsed() >= RETRY);
-        let status = match (desired, &mut slot.device) {
+        let port = match (desired, &mut slot.device) {
             (None, _) if number == SLOW_PATH => return,
-            (None, _) => PortStatus::default(),
-            (Some(_), Some(device)) => {
-                device.steer(node);
-                return;
-            }
+            (None, _) => return self.set_status(number, PortStatus::default()),
+            (Some(_), Some(device)) => return device.steer(node),
             (Some(_), None) if !due => return,
-            (Some(port), None) => {
-                let blocked = port.kind == PortKind::Underlay && self.slow.is_none();
-                let opened = if blocked {
-                    Err("the tunnel's UDP port cannot be bound: see the port slow-path".to_owned())
-                } else {
-                    OpenPort::open(number, port, node, &self.config, &self.workers)
-                        .map_err(|error| error.to_string())
-                };
-                let status = PortStatus {
-                    kind: Some(port.kind),
-                    name: port.name.clone(),
-                    ..PortStatus::default()
-                };
-                match opened {
-                    Ok(device) => {
-                        let status = device.status(status);
-                        slot.tried = None;
-                        slot.device = Some(device);
-                        status
-                    }
-                    Err(error) => {
-                        slot.tried = Some(Instant::now());
-                        PortStatus {
-                            state: PortState::Failed,
-                            error,
-                            ..status
-                        }
-                    }
-                }
-            }
+            (Some(port), None) => port,
         };
+        let opened = self.open(number, port, node);
+        let status = PortStatus {
+            kind: Some(port.kind),
+            name: port.name.clone(),
+            ..PortStatus::default()
+        };
+        let status = match &opened {
+            Ok(device) => device.status(status),
+            Err(error) => PortStatus {
+                state: PortState::Failed,
+                error: error.clone(),
+                ..status
+            },
+        };
+        if let Some(slot) = self.devices.get_mut(usize::from(number)) {
+            slot.tried = opened.is_err().then(Instant::now);
+            slot.device = opened.ok();
+        }
         self.set_status(number, status);
     }
 
@@ -295,6 +325,13 @@ impl Engine {
             return;
         }
         match status.state {
+            PortState::Up if !status.error.is_empty() => tracing::warn!(
+                port = number,
+                name = status.name,
+                mode = status.mode.name(),
+                "port up, {}",
+                status.error
+            ),
             PortState::Up => tracing::info!(
                 port = number,
                 name = status.name,

@@ -38,7 +38,6 @@ mod open_port;
 mod port;
 mod run;
 mod sample;
-mod slow;
 mod threads;
 // When to ask a device that is looked at by a system call.
 mod throttle;

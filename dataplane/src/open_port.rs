@@ -1,9 +1,10 @@
-//! A device that is open as a port: a socket on a queue of it for each worker, and the program that steers into them; or a
-//! TUN with a queue attached for each worker.
+//! A device that is open as a port: an AF_XDP socket on a queue of it for each worker and the program that steers into them; a
+//! TUN with a queue attached for each worker; or a UDP socket for each worker, on no device.
 //!
 //! On the way up the program is told last of the sockets, when workers hold their rings and have filled them; on the way
 //! down it goes first. In between, and whenever the engine is dead, frames pass to the kernel.
 
+use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
 use contract::config::Config;
@@ -13,6 +14,7 @@ use thiserror::Error;
 
 use crate::threads::WorkerHandle;
 use crate::tun::{Tun, TunError};
+use crate::udp::{Udp, UdpError};
 use crate::xsk::{
     BindMode, Binding, Device, DeviceError, Kind, Program, ProgramError, Umem, Vtep, Xsk, XskError,
 };
@@ -37,6 +39,9 @@ pub enum OpenError {
     /// The program cannot be attached.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// A UDP socket cannot be had.
+    #[error(transparent)]
+    Udp(#[from] UdpError),
     /// The tables ask for a kind of port that this engine does not have.
     #[error(
         "{interface} is to be opened in a way that this engine does not know; run the same version of tweed-control and tweed-dataplane"
@@ -59,9 +64,41 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether AF_XDP cannot be had at all, as long as device, rights and kernel are what they are. What another has, what is
+    /// down or gone, and a queue that is one too many are for the next try, or for whoever reads the message.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            OpenError::Socket(error) => matches!(
+                error,
+                XskError::NoAfXdp(_)
+                    | XskError::NotPermitted { .. }
+                    | XskError::Memlock { .. }
+                    | XskError::Mtu { .. }
+            ),
+            OpenError::Program(error) => matches!(
+                error,
+                ProgramError::NotPermitted { .. }
+                    | ProgramError::NoLink { .. }
+                    | ProgramError::Load { .. }
+                    | ProgramError::Mtu { .. }
+            ),
+            OpenError::Mtu { .. } => true,
+            OpenError::Device(_)
+            | OpenError::Tun(_)
+            | OpenError::Udp(_)
+            | OpenError::Kind { .. } => false,
+        }
+    }
+}
+
 /// An open device.
 pub struct OpenPort {
     program: Option<Program>,
+    /// The tunnel address that UDP sockets are bound to.
+    address: Option<SocketAddrV4>,
+    /// Why it is not bound as would be best.
+    why: String,
     device: Device,
     kind: PortKind,
     mode: BoundMode,
@@ -71,7 +108,7 @@ pub struct OpenPort {
 }
 
 impl OpenPort {
-    /// Opens a queue of the device for each worker and hands them over as port `number`.
+    /// Opens a device as port `number` in the way that `port` says, and hands each worker its part.
     pub fn open(
         number: u8,
         port: &Port,
@@ -80,12 +117,17 @@ impl OpenPort {
         workers: &[WorkerHandle],
     ) -> Result<OpenPort, OpenError> {
         let device = Device::find(&port.name)?;
-        for worker in workers {
-            fits(&device, &worker.umem)?;
+        if port.mode != BindMode::Udp {
+            for worker in workers {
+                fits(&device, &worker.umem)?;
+            }
         }
         match (port.mode, port.kind) {
             (BindMode::Tun, PortKind::Uplink | PortKind::Pod) => {
                 Self::open_tun(number, port, device, workers)
+            }
+            (BindMode::Udp, PortKind::Underlay) => {
+                Self::open_udp(number, port, device, node, workers)
             }
             (BindMode::Tun | BindMode::Udp, _) => Err(OpenError::Kind {
                 interface: port.name.clone(),
@@ -115,14 +157,29 @@ impl OpenPort {
         for (worker, tun) in workers.iter().zip(queues) {
             worker.open(number, port.kind, tun);
         }
+        Ok(OpenPort::new(port, device, BoundMode::Tun, workers))
+    }
+
+    /// Binds a socket on the tunnel address for each worker. The kernel routes what they send: the device gives its name.
+    fn open_udp(
+        number: u8,
+        port: &Port,
+        device: Device,
+        node: &Node,
+        workers: &[WorkerHandle],
+    ) -> Result<OpenPort, OpenError> {
+        let address = tunnel_address(node);
+        let sockets = Udp::bind(address, workers.len())?;
+        let ends = sockets
+            .into_iter()
+            .map(|socket| Udp::underlay(socket, address, number))
+            .collect::<Result<Vec<_>, _>>()?;
+        for (worker, udp) in workers.iter().zip(ends) {
+            worker.open(number, port.kind, udp);
+        }
         Ok(OpenPort {
-            program: None,
-            device,
-            kind: port.kind,
-            mode: BoundMode::Tun,
-            queues: workers.len() as u32,
-            vtep: None,
-            asked: Instant::now(),
+            address: Some(address),
+            ..OpenPort::new(port, device, BoundMode::Udp, workers)
         })
     }
 
@@ -172,15 +229,41 @@ impl OpenPort {
         }
         let mut open = OpenPort {
             program: Some(program),
+            ..OpenPort::new(port, device, mode, workers)
+        };
+        open.steer(node);
+        Ok(open)
+    }
+
+    /// Open, and nothing to steer.
+    fn new(port: &Port, device: Device, mode: BoundMode, workers: &[WorkerHandle]) -> Self {
+        OpenPort {
+            program: None,
+            address: None,
+            why: String::new(),
             device,
             kind: port.kind,
             mode,
             queues: workers.len() as u32,
             vtep: None,
             asked: Instant::now(),
-        };
-        open.steer(node);
-        Ok(open)
+        }
+    }
+
+    /// The same, and why it was opened so, for its status.
+    pub fn because(self, why: String) -> Self {
+        OpenPort { why, ..self }
+    }
+
+    /// Whether it has the tunnel's UDP port.
+    pub fn is_udp(&self) -> bool {
+        self.address.is_some()
+    }
+
+    /// Whether it is bound to another address than the tunnel's now is.
+    pub fn is_elsewhere(&self, node: &Node) -> bool {
+        self.address
+            .is_some_and(|address| address != tunnel_address(node))
     }
 
     /// Tells the program where tunnel datagrams are sent, if that is news.
@@ -220,6 +303,7 @@ impl OpenPort {
             mode: self.mode,
             ifindex: self.device.index,
             queues: self.queues,
+            error: self.why.clone(),
             ..status
         }
     }
@@ -236,6 +320,11 @@ impl OpenPort {
             worker.close(number);
         }
     }
+}
+
+/// Where other nodes send to.
+pub fn tunnel_address(node: &Node) -> SocketAddrV4 {
+    SocketAddrV4::new(node.vtep_ip4, node.tunnel_dport)
 }
 
 /// A frame of the device must fit in a chunk: one that does not is dropped by the kernel, uncounted by us.

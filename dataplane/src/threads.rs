@@ -141,11 +141,6 @@ impl WorkerHandle {
         })
     }
 
-    /// The eventfd that ends its sleep.
-    pub fn wake(&self) -> Arc<Wake> {
-        self.wake.clone()
-    }
-
     /// Hands over tables.
     pub fn use_tables(&self, tables: WorkerTables) {
         self.tell(Command::Tables(tables));

@@ -188,6 +188,7 @@ impl TryFrom<RawUnderlay> for Underlay {
             ("zero-copy", BindMode::ZeroCopy),
             ("copy", BindMode::Copy),
             ("generic", BindMode::Generic),
+            ("udp", BindMode::Udp),
         ];
         Ok(Underlay {
             interface,

@@ -85,6 +85,7 @@ fn values_out_of_range_name_key_and_range() {
     refused("[overlay]\nkind = \"tap\"\n", "\"veth\", \"tun\"");
     refused("[overlay]\ndevice = \"fifteen-letters\"\n", "1 to 14 bytes");
     refused("[underlay]\nmode = \"fast\"\n", "\"zero-copy\"");
+    refused("[underlay]\nmode = \"tun\"\n", "\"udp\"");
     refused("[underlay]\npublic_ip = \"224.0.0.1\"\n", "unicast IPv4");
     refused("[underlay]\ninterface = \"a/b\"\n", "underlay.interface");
     refused(

@@ -31,7 +31,7 @@ pub enum BoundMode {
     Copy,
     /// Generic XDP on socket buffers; the kernel copies.
     Generic,
-    /// Memory rings inside the engine: the slow path.
+    /// Memory rings inside the engine: tests.
     Memory,
     /// Queues of a TUN device; read and write copy.
     Tun,
@@ -69,7 +69,7 @@ pub struct PortStatus {
     pub queues: u32,
     /// Device name, at most 15 bytes.
     pub name: String,
-    /// Why it failed and what to do, at most 256 bytes of it; empty when it did not.
+    /// Why it failed and what to do, or why one that is up is not bound as would be best, at most 256 bytes of it; else empty.
     pub error: String,
 }
 

@@ -1,4 +1,4 @@
-//! The AF_XDP layer on a real kernel: sockets and programs on veth pairs in fresh namespaces.
+//! The AF_XDP layer on a real kernel: sockets and programs on veth pairs in fresh namespaces; and UDP sockets as a port.
 //!
 //! ```text
 //!   node                       peer
@@ -15,6 +15,7 @@ mod frames;
 mod lab;
 mod lifecycle;
 mod steering;
+mod udp;
 
 use std::time::{Duration, Instant};
 

@@ -24,6 +24,8 @@ pub const DEVICE: &str = "tweed0";
 pub struct NodeConfig {
     /// `underlay.interface`.
     pub interface: String,
+    /// `underlay.mode`.
+    pub mode: &'static str,
     /// One worker for each of these queues.
     pub queues: Vec<u32>,
     /// `dataplane.idle`.
@@ -37,6 +39,7 @@ impl NodeConfig {
     pub fn eth0(queues: u32) -> Self {
         NodeConfig {
             interface: "eth0".to_owned(),
+            mode: "auto",
             queues: (0..queues).collect(),
             idle: "adaptive",
             leases: None,
@@ -61,13 +64,14 @@ impl NodeConfig {
         };
         format!(
             "[node]\nrun_dir = {run:?}\nstate_dir = {state:?}\n\n\
-             [underlay]\ninterface = {interface:?}\n\n\
+             [underlay]\ninterface = {interface:?}\nmode = {mode:?}\n\n\
              [lease]\nsubnet_env = {subnet_env:?}\n{source}\n\
              [etcd]\nendpoints = [{ENDPOINT:?}]\n\n\
              [dataplane]\nidle = {idle:?}\n{workers}",
             run = directory.join("run"),
             state = directory.join("state"),
             interface = self.interface,
+            mode = self.mode,
             subnet_env = directory.join("subnet.env"),
             idle = self.idle,
         )
