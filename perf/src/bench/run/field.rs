@@ -59,6 +59,11 @@ impl Field {
         Ok(())
     }
 
+    /// CPU-seconds that the machine spends in a second in which nobody is asked.
+    pub fn idle(&self) -> f64 {
+        self.idle
+    }
+
     /// Places of all networks over a wire.
     pub fn pods_seats(&self, wire: Wire) -> Vec<Seat> {
         let stands = self.pods.iter().filter(|stand| stand.wire == wire);

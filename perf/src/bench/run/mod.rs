@@ -72,12 +72,12 @@ pub fn run(options: &Options, stop: &Arc<AtomicBool>) -> Result<End> {
     let spent = Usage::now()?.since(&usage);
     progress.finish();
 
-    let mut remarks = noise::remarks(
-        &outcome.measures,
-        outcome.rounds,
-        &machine.load,
-        Some(&spent),
-    );
+    let around = noise::Surroundings {
+        load: &machine.load,
+        idle: field.idle(),
+        spent,
+    };
+    let mut remarks = noise::remarks(&outcome.measures, outcome.rounds, &around);
     if outcome.interrupted {
         remarks.insert(
             0,

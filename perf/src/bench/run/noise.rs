@@ -12,32 +12,46 @@ const SPREAD: f64 = 0.15;
 const ROUNDS: u32 = 5;
 /// One-minute load average at the start above which something else ran.
 const LOAD: f64 = 0.5;
+/// CPU-seconds a second without load above which something else runs, or a contender does not sleep.
+const IDLE: f64 = 0.1;
 /// Share of the CPUs' time given to others above which the neighbours of a virtual machine show.
 const STEAL: f64 = 0.01;
 
+/// How the machine was, before and meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// Load averages at the start.
+    pub load: &'a str,
+    /// CPU-seconds that it spent in a second in which nobody was asked.
+    pub idle: f64,
+    /// What was spent during the run.
+    pub spent: Spent,
+}
+
 /// All that there is to say.
-pub fn remarks(
-    measures: &[Measure],
-    rounds: u32,
-    load: &str,
-    spent: Option<&Spent>,
-) -> Vec<String> {
+pub fn remarks(measures: &[Measure], rounds: u32, around: &Surroundings<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
     if rounds < ROUNDS {
         remarks.push(format!(
             "few rounds: {rounds}, where {ROUNDS} are the least that show a spread"
         ));
     }
-    let one_minute: f64 = first_number(load).unwrap_or(0.0);
+    let one_minute: f64 = first_number(around.load).unwrap_or(0.0);
     if one_minute > LOAD {
         remarks.push(format!(
             "something else ran: the load average was {one_minute:.2} at the start (above {LOAD})"
         ));
     }
-    if let Some(spent) = spent.filter(|spent| spent.stolen > STEAL) {
+    if around.idle > IDLE {
+        remarks.push(format!(
+            "the machine was not at rest when nobody was asked: {:.2} CPU-seconds a second (above {IDLE}), which costs are less by",
+            around.idle
+        ));
+    }
+    if around.spent.stolen > STEAL {
         remarks.push(format!(
             "the hypervisor gave {:.1} % of the CPUs' time to others (above {} %)",
-            spent.stolen * 100.0,
+            around.spent.stolen * 100.0,
             STEAL * 100.0
         ));
     }
@@ -107,38 +121,40 @@ mod tests {
         }
     }
 
+    fn around(load: &str, idle: f64, stolen: f64) -> Surroundings<'_> {
+        Surroundings {
+            load,
+            idle,
+            spent: Spent {
+                busy: 1.0,
+                stolen,
+                seconds: 10.0,
+            },
+        }
+    }
+
     #[test]
     fn a_quiet_run_needs_no_remark() {
-        let spent = Spent {
-            busy: 1.0,
-            stolen: 0.01,
-            seconds: 10.0,
-        };
+        let around = around("0.50 0.3 0.1 1/2 3", 0.1, 0.01);
         let measures = [measure(&[100.0, 114.0], None)];
-        assert_eq!(
-            remarks(&measures, 5, "0.50 0.3 0.1 1/2 3", Some(&spent)),
-            Vec::<String>::new()
-        );
+        assert_eq!(remarks(&measures, 5, &around), Vec::<String>::new());
     }
 
     #[test]
     fn each_disturbance_is_named() {
-        let spent = Spent {
-            busy: 1.0,
-            stolen: 0.02,
-            seconds: 10.0,
-        };
+        let around = around("0.51 0.3 0.1 1/2 3", 0.5, 0.02);
         let measures = [
             measure(&[100.0, 120.0], Some(50.0)),
             measure(&[0.0, 0.0, 7.0], None),
         ];
-        let remarks = remarks(&measures, 4, "0.51 0.3 0.1 1/2 3", Some(&spent));
-        assert_eq!(remarks.len(), 4, "{remarks:?}");
+        let remarks = remarks(&measures, 4, &around);
+        assert_eq!(remarks.len(), 5, "{remarks:?}");
         assert!(remarks[0].contains("few rounds: 4"));
         assert!(remarks[1].contains("0.51"));
-        assert!(remarks[2].contains("2.0 %"));
+        assert!(remarks[2].contains("0.50 CPU-seconds"));
+        assert!(remarks[3].contains("2.0 %"));
         assert!(
-            remarks[3].contains("pods.test at 50 kpps (18 %), pods.test (0 to 7)"),
+            remarks[4].contains("pods.test at 50 kpps (18 %), pods.test (0 to 7)"),
             "{remarks:?}"
         );
     }
@@ -147,6 +163,9 @@ mod tests {
     fn the_others_may_be_as_noisy_as_they_like() {
         let mut measure = measure(&[1.0, 9.0], None);
         measure.cells[0].contender = "tweed".to_owned();
-        assert_eq!(remarks(&[measure], 5, "", None), Vec::<String>::new());
+        assert_eq!(
+            remarks(&[measure], 5, &around("", 0.0, 0.0)),
+            Vec::<String>::new()
+        );
     }
 }
