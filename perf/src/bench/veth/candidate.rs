@@ -3,6 +3,7 @@
 use super::bare::{self, Bare};
 use super::contender::Contender;
 use super::engine::{self, Engine};
+use super::gateway::{self, Gateway};
 use super::kernel::{self, Kernel};
 use crate::bench::Result;
 use crate::bench::tools::Tools;
@@ -34,5 +35,10 @@ pub const CANDIDATES: &[Candidate] = &[
         name: kernel::NAME,
         what: "flannel's vxlan backend: the kernel's vxlan device, routes and forwarding",
         build: |_, peers| Ok(Box::new(Kernel::build(peers)?)),
+    },
+    Candidate {
+        name: gateway::NAME,
+        what: "flannel's host-gw backend: the kernel routes and wraps nothing, nor takes it off",
+        build: |_, peers| Ok(Box::new(Gateway::build(peers)?)),
     },
 ];

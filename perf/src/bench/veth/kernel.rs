@@ -13,7 +13,7 @@ use super::plan::{
 use super::rig::Rig;
 use crate::bench::{Result, cpu};
 use crate::lab::flannel::{DEVICE, PORT};
-use crate::lab::{LabError, Process, batch, wait_for};
+use crate::lab::{LabError, Namespace, Process, batch, wait_for};
 
 /// Its name in the report.
 pub const NAME: &str = "kernel vxlan";
@@ -34,31 +34,31 @@ impl Kernel {
         ns.ip(&routes(peers()))?;
         batch("bridge", ns.name(), &forwarding(peers()))?;
         for link in [OVERLAY, UNDERLAY] {
-            kernel.receive_in_thread(link.device)?;
+            receive_in_thread(ns, link.device)?;
         }
         Ok(kernel)
     }
+}
 
-    fn receive_in_thread(&self, device: &str) -> Result<()> {
-        let ns = &self.rig.device;
-        // A veth without an XDP program has NAPI only for the sake of GRO (drivers/net/veth.c, veth_set_features).
-        ns.run(&format!("ethtool -K {device} gro on"))?;
-        let threads = || cpu::threads(Path::new("/proc"), &format!("napi/{device}-"));
-        let before = threads()?;
-        let path = format!("/sys/class/net/{device}/threaded");
-        // Through `ip netns exec`, for only there /sys is the namespace's.
-        let set = format!("echo 1 > {path}");
-        let status = ns.command("sh").args(["-c", &set]).status();
-        if !status.is_ok_and(|status| status.success()) {
-            return Err(LabError::Unexpected(format!(
-                "cannot write 1 to {path}: threaded NAPI needs Linux 5.12 or newer"
-            )));
-        }
-        let thread = wait_for(&format!("the NAPI thread of {device}"), 5, || {
-            threads().ok()?.difference(&before).next().copied()
-        })?;
-        cpu::isolate(thread, cpu::DEVICE)
+/// Has a NAPI thread on the core of the device under test do what a device receives.
+pub fn receive_in_thread(ns: &Namespace, device: &str) -> Result<()> {
+    // A veth without an XDP program has NAPI only for the sake of GRO (drivers/net/veth.c, veth_set_features).
+    ns.run(&format!("ethtool -K {device} gro on"))?;
+    let threads = || cpu::threads(Path::new("/proc"), &format!("napi/{device}-"));
+    let before = threads()?;
+    let path = format!("/sys/class/net/{device}/threaded");
+    // Through `ip netns exec`, for only there /sys is the namespace's.
+    let set = format!("echo 1 > {path}");
+    let status = ns.command("sh").args(["-c", &set]).status();
+    if !status.is_ok_and(|status| status.success()) {
+        return Err(LabError::Unexpected(format!(
+            "cannot write 1 to {path}: threaded NAPI needs Linux 5.12 or newer"
+        )));
     }
+    let thread = wait_for(&format!("the NAPI thread of {device}"), 5, || {
+        threads().ok()?.difference(&before).next().copied()
+    })?;
+    cpu::isolate(thread, cpu::DEVICE)
 }
 
 /// Devices and neighbours, all permanent: nothing outside answers ARP.

@@ -10,6 +10,7 @@ mod contender;
 mod counter;
 mod engine;
 mod frame;
+mod gateway;
 mod generator;
 mod kernel;
 mod plan;
