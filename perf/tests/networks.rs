@@ -1,14 +1,18 @@
-//! Every network that the benchmark compares carries pings and TCP between its pods, and its counters see them.
+//! Every network that the benchmark compares carries pings, datagrams and TCP between its pods, and its counters see them.
 
+use std::net::UdpSocket;
 use std::path::Path;
+use std::time::Duration;
 
 use perf::bench::model::Wire;
 use perf::bench::pods::{CANDIDATES, Network, Station};
 use perf::lab::traffic::{Bulk, Ping};
-use perf::lab::{LabError, Result, expect};
+use perf::lab::{LabError, Pod, Result, expect};
 
-/// More than the noise beside them, which is ARP.
-const PINGS: u32 = 10;
+/// Packets whose way is followed.
+const DATAGRAMS: u64 = 50;
+/// Others that may pass meanwhile: ARP.
+const NOISE: u64 = 8;
 
 /// `WIRE=gro` and `WIRE=offloads` ask the same of other cables, by hand.
 fn wire() -> Wire {
@@ -43,24 +47,20 @@ fn lacks_its_package(error: &LabError) -> bool {
 fn exercise(network: &mut dyn Network, bulk: &Bulk) -> Result<()> {
     network.start()?;
     let [from, to] = network.pods();
-    let before = network.stations()?;
-    let pings = Ping {
-        count: PINGS,
-        ..Ping::full(to.mtu)
-    };
-    let report = pings.run(from, to.ip)?;
+    Ping::full(to.mtu).all(from, to.ip)?;
+    let before = settled(network)?;
+    let arrived = send(from, to)?;
     let between = settled(network)?;
-    expect(report.lost() == 0, || {
-        format!("{report}; on the way: {before:?}, then {between:?}")
+    expect(arrived == DATAGRAMS, || {
+        format!("{arrived} of {DATAGRAMS} arrived; on the way: {before:?}, then {between:?}")
     })?;
     println!("{}", network.name());
     for (before, after) in before.iter().zip(&between) {
         let seen = after.packets - before.packets;
         println!("  {:40} {seen}", after.place);
-        expect(
-            (u64::from(PINGS)..u64::from(2 * PINGS)).contains(&seen),
-            || format!("{PINGS} pings, and {} saw {seen} packets", after.place),
-        )?;
+        expect((DATAGRAMS..=DATAGRAMS + NOISE).contains(&seen), || {
+            format!("{DATAGRAMS} packets, and {} saw {seen}", after.place)
+        })?;
     }
     bulk.run(from, to, to.ip)?;
     bulk.run(to, from, from.ip)?;
@@ -73,9 +73,30 @@ fn exercise(network: &mut dyn Network, bulk: &Bulk) -> Result<()> {
     network.stop()
 }
 
+/// Sends datagrams one way, so that what counts the wrong direction sees none; how many arrived.
+fn send(from: &Pod, to: &Pod) -> Result<u64> {
+    let failed = |what: &str| LabError::io(format!("{what} datagrams"));
+    let sink = to
+        .ns
+        .inside(|| UdpSocket::bind((to.ip, 0)))?
+        .map_err(failed("receive"))?;
+    let source = from
+        .ns
+        .inside(|| UdpSocket::bind((from.ip, 0)))?
+        .map_err(failed("send"))?;
+    let target = sink.local_addr().map_err(failed("receive"))?;
+    sink.set_read_timeout(Some(Duration::from_secs(3)))
+        .map_err(failed("receive"))?;
+    for _ in 0..DATAGRAMS {
+        source.send_to(b"one way", target).map_err(failed("send"))?;
+    }
+    let arrive = || sink.recv(&mut [0; 16]).ok();
+    Ok((0..DATAGRAMS).map_while(|_| arrive()).count() as u64)
+}
+
 /// The engine commits its counters some twenty times a second.
 fn settled(network: &dyn Network) -> Result<Vec<Station>> {
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     network.stations()
 }
 
