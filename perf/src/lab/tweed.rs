@@ -26,6 +26,8 @@ pub struct NodeConfig {
     pub interface: String,
     /// `underlay.mode`.
     pub mode: &'static str,
+    /// `overlay.kind`.
+    pub overlay: &'static str,
     /// One worker for each of these queues.
     pub queues: Vec<u32>,
     /// `dataplane.idle`.
@@ -40,6 +42,7 @@ impl NodeConfig {
         NodeConfig {
             interface: "eth0".to_owned(),
             mode: "auto",
+            overlay: "veth",
             queues: (0..queues).collect(),
             idle: "adaptive",
             leases: None,
@@ -65,6 +68,7 @@ impl NodeConfig {
         format!(
             "[node]\nrun_dir = {run:?}\nstate_dir = {state:?}\n\n\
              [underlay]\ninterface = {interface:?}\nmode = {mode:?}\n\n\
+             [overlay]\nkind = {overlay:?}\n\n\
              [lease]\nsubnet_env = {subnet_env:?}\n{source}\n\
              [etcd]\nendpoints = [{ENDPOINT:?}]\n\n\
              [dataplane]\nidle = {idle:?}\n{workers}",
@@ -72,6 +76,7 @@ impl NodeConfig {
             state = directory.join("state"),
             interface = self.interface,
             mode = self.mode,
+            overlay = self.overlay,
             subnet_env = directory.join("subnet.env"),
             idle = self.idle,
         )
