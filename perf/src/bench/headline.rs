@@ -9,6 +9,9 @@ use super::words;
 /// Sentences about single figures, before those that count.
 const FIGURES: usize = 2;
 
+/// What users measure first. Where a run lacks one, the first measure of a further group speaks instead.
+const FIRST: [&str; FIGURES] = ["pods.tcp1", "pods.rr.p50"];
+
 /// What a run comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Headline {
@@ -87,11 +90,15 @@ impl Headline {
     }
 }
 
-/// The first measure of each of the first groups, at its first point, where both took part.
+/// [`FIRST`], and the first measures of other groups, at the first point where both took part.
 fn figures(report: &Report) -> Vec<String> {
+    let rank = |measure: &&Measure| FIRST.iter().position(|id| *id == measure.id);
+    let mut measures: Vec<&Measure> = report.measures.iter().collect();
+    measures.retain(|measure| measure.wire == Wire::Plain);
+    measures.sort_by_key(|measure| rank(measure).unwrap_or(FIGURES));
     let mut groups: Vec<&str> = Vec::new();
     let mut sentences = Vec::new();
-    for measure in report.measures.iter().filter(|m| m.wire == Wire::Plain) {
+    for measure in measures {
         if groups.contains(&measure.group.as_str()) || sentences.len() == FIGURES {
             continue;
         }

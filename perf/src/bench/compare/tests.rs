@@ -54,13 +54,13 @@ fn where_less_is_better_more_is_worse() {
     let place = before
         .measures
         .iter()
-        .position(|measure| measure.id == "pods.rr-p50")
+        .position(|measure| measure.id == "pods.rr.p50")
         .unwrap();
     for sample in after.measures[place].cells[0].samples.iter_mut().flatten() {
         *sample *= 2.0;
     }
     let text = compare(&before, &after);
-    let ours = row(&text, "; pods.rr-p50)", "tweed");
+    let ours = row(&text, "; pods.rr.p50)", "tweed");
     assert!(ours.contains("+100.0 %  WORSE"), "{ours}");
 }
 

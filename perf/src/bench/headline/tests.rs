@@ -93,3 +93,26 @@ fn few_rounds_are_said_to_be_few_and_an_absence_is_told() {
         ["tweed took no part: no engine"]
     );
 }
+
+#[test]
+fn what_users_measure_first_is_said_first() {
+    let mut report = made_up::report();
+    report.measures.reverse();
+    let sentences = Headline::of(&report).sentences;
+    assert!(
+        sentences[0].starts_with("Goodput of one TCP flow: "),
+        "{sentences:?}"
+    );
+    assert!(
+        sentences[1].starts_with("Median round trip"),
+        "{sentences:?}"
+    );
+    report
+        .measures
+        .retain(|measure| measure.group != "TCP goodput");
+    let sentences = Headline::of(&report).sentences;
+    assert!(
+        sentences[1].starts_with("Encapsulated by one core"),
+        "{sentences:?}"
+    );
+}

@@ -66,7 +66,7 @@ pub fn report() -> Report {
     retransmits.cells[0].samples = vec![Some(0.0); 5];
     measures.push(retransmits);
     let mut p50 = bars(
-        "pods.rr-p50",
+        "pods.rr.p50",
         "Request and response",
         "Median round trip of 64 bytes over TCP",
         "us",

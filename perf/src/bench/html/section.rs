@@ -19,7 +19,7 @@ pub fn write(
 ) -> fmt::Result {
     write!(
         out,
-        r#"<section aria-labelledby="g{place}"><h2 class="group" id="g{place}">{}</h2><div class="cards">"#,
+        r#"<section aria-labelledby="g{place}"><h2 class="group" id="g{place}">{}</h2><div class="cards measures">"#,
         Text(title)
     )?;
     for (number, measure) in measures.iter().enumerate() {

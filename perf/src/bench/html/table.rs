@@ -8,6 +8,9 @@ use crate::bench::model::{Cell, Measure, Summary};
 use crate::bench::verdict::{BASELINE, Beside, Verdict};
 use crate::bench::words;
 
+/// Lines of notes that are shown unasked.
+const NOTES: usize = 6;
+
 /// The table under a plot, notes, and the samples to unfold.
 pub fn write(
     out: &mut String,
@@ -178,22 +181,40 @@ fn summary(measure: &Measure, name: &str, x: Option<f64>) -> Option<Summary> {
     measure.cell(name, x)?.summary()
 }
 
+/// Each note once, with all whom it concerns. Many fold away on a screen, not on paper.
 fn write_notes(out: &mut String, measure: &Measure) -> fmt::Result {
-    if measure.cells.iter().all(|cell| cell.notes.is_empty()) {
-        return Ok(());
-    }
-    out.write_str(r#"<ul class="notes">"#)?;
+    let mut notes: Vec<(&str, Vec<String>)> = Vec::new();
     for cell in &measure.cells {
         for note in &cell.notes {
-            write!(
-                out,
-                "<li>{}: {}</li>",
-                Text(&whose(measure, cell)),
-                Text(note)
-            )?;
+            let whose = whose(measure, cell);
+            match notes.iter_mut().find(|(known, _)| known == note) {
+                Some((_, all)) => all.push(whose),
+                None => notes.push((note, vec![whose])),
+            }
         }
     }
-    out.write_str("</ul>")
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let folded = notes.len() > NOTES;
+    if folded {
+        write!(
+            out,
+            r#"<details class="folded"><summary>{} notes</summary>"#,
+            notes.len()
+        )?;
+    }
+    out.write_str(r#"<ul class="notes">"#)?;
+    for (note, whose) in notes {
+        write!(
+            out,
+            "<li>{} <small>({})</small></li>",
+            Text(note),
+            Text(&whose.join("; "))
+        )?;
+    }
+    out.write_str("</ul>")?;
+    out.write_str(if folded { "</details>" } else { "" })
 }
 
 fn write_samples(out: &mut String, measure: &Measure) -> fmt::Result {

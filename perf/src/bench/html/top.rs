@@ -18,10 +18,10 @@ pub fn write(out: &mut String, report: &Report) -> fmt::Result {
     let headline = Headline::of(report);
     write!(
         out,
-        r#"<header><p class="eyebrow">tweed {} · benchmark of {} · {} rounds in {}</p><h1>tweed beside what one would run instead</h1>"#,
+        r#"<header><p class="eyebrow">tweed {} · benchmark of {} · {} in {}</p><h1>tweed beside what one would run instead</h1>"#,
         Text(&report.version),
         Text(&date(&report.began)),
-        report.rounds,
+        rounds(report.rounds),
         words::duration(report.seconds)
     )?;
     out.write_str(r#"<div class="headline">"#)?;
@@ -35,6 +35,13 @@ pub fn write(out: &mut String, report: &Report) -> fmt::Result {
     write_standings(out, "behind", "▼ Behind", &headline.behind)?;
     out.write_str("</section>")?;
     write_tallies(out, &headline.tallies)
+}
+
+fn rounds(rounds: u32) -> String {
+    match rounds {
+        1 => "1 round".to_owned(),
+        rounds => format!("{rounds} rounds"),
+    }
 }
 
 fn date(began: &str) -> String {
@@ -67,7 +74,9 @@ fn write_standings(
         r#"<div class="card {class}"><h2>{heading} {BASELINE}</h2>"#
     )?;
     if standings.is_empty() {
-        return out.write_str(r#"<p class="quiet">At no point that was measured.</p></div>"#);
+        return out.write_str(
+            r#"<p class="quiet">At no point where there were rounds enough to say so.</p></div>"#,
+        );
     }
     out.write_str(r#"<ul class="standings">"#)?;
     for standing in standings.iter().take(STANDINGS) {
