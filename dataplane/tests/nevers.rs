@@ -8,7 +8,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use contract::wire::Sum;
-use support::{Rig, UNDERLAY, UPLINK, golden_tables, kernel_frames};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+
+use contract::stats::PortCounter;
+use contract::tables::PortKind;
+use dataplane::udp::Udp;
+use support::{Rig, UNDERLAY, UPLINK, golden_tables, kernel_frames, loopback_tables};
 
 struct Counting;
 
@@ -122,6 +127,65 @@ fn a_tun_is_read_and_written_without_an_allocation_and_no_frame_is_lost() {
     rig.settle();
 }
 
+/// An underlay over real sockets, on loopback: bursts that leave as messages, and datagrams that come one by one.
+#[test]
+fn frames_that_come_and_go_by_udp_sockets_cost_no_allocation_and_none_is_lost() {
+    let [high, low] = (std::process::id() as u16).to_be_bytes();
+    // Beside the addresses of the unit tests, which may run at the same time.
+    let host = |last| Ipv4Addr::new(127, 128 | high & 63, low, last);
+    let (own, node2) = (
+        SocketAddrV4::new(host(1), 8472),
+        SocketAddrV4::new(host(2), 8472),
+    );
+    let frames = kernel_frames();
+    // From FLANNEL.md's capture; the first is the pod's packet, without the headers between nodes.
+    let out = [
+        &[0x0a; 12],
+        &frames.iter().find(|f| f[29] == 1).unwrap()[62..],
+    ]
+    .concat();
+    let inward = frames.iter().find(|f| f[29] == 2).unwrap()[42..].to_vec();
+    let peer = UdpSocket::bind(node2).unwrap();
+    peer.set_nonblocking(true).unwrap();
+    let mut rig = Rig::with_rings(&loopback_tables(*own.ip(), *node2.ip()), 4096, 256);
+    rig.close(UNDERLAY);
+    let socket = Udp::bind(own, 1).unwrap().remove(0);
+    let udp = Udp::underlay(socket, own, UNDERLAY).unwrap();
+    rig.worker.open(UNDERLAY, PortKind::Underlay, udp);
+
+    let mut buffer = [0; 2048];
+    let mut round = |rig: &mut Rig| {
+        for _ in 0..32 {
+            rig.deliver(UPLINK, &out);
+            peer.send_to(&inward, own).unwrap();
+        }
+        let mut inside = 0;
+        while inside < 32 {
+            rig.worker.turn();
+            rig.kernel[usize::from(UPLINK)].collect(|frame| {
+                assert_eq!(frame[14..], inward[22..]);
+                inside += 1;
+            });
+        }
+        for _ in 0..32 {
+            let (len, from) = peer.recv_from(&mut buffer).unwrap();
+            assert_eq!(
+                (buffer[22..len] == out[14..], from.ip()),
+                (true, (*own.ip()).into())
+            );
+        }
+    };
+    (0..4).for_each(|_| round(&mut rig));
+    let before = allocations();
+    (0..300).for_each(|_| round(&mut rig));
+    assert_eq!(allocations() - before, 0);
+    rig.settle();
+    let counters = rig.counters(UNDERLAY);
+    assert_eq!(counters.count(PortCounter::RxPackets), 304 * 32);
+    assert_eq!(counters.count(PortCounter::TxPackets), 304 * 32);
+    assert_eq!(rig.drops(UPLINK), []);
+}
+
 #[test]
 fn the_files_of_a_turn_neither_lock_nor_log_nor_read_the_wall_clock() {
     let files = [
@@ -137,6 +201,9 @@ fn the_files_of_a_turn_neither_lock_nor_log_nor_read_the_wall_clock() {
         ("inner", include_str!("../src/inner.rs")),
         ("sample", include_str!("../src/sample.rs")),
         ("trace", include_str!("../src/trace.rs")),
+        ("udp/gather", include_str!("../src/udp/gather.rs")),
+        ("udp/receive", include_str!("../src/udp/receive.rs")),
+        ("udp/send", include_str!("../src/udp/send.rs")),
     ];
     for (name, text) in files {
         for never in [

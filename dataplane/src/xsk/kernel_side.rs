@@ -1,7 +1,7 @@
 //! The other half of rings in plain memory: what the kernel is to a socket.
 //!
 //! It takes chunks from fill, writes frames into them and names them in rx; it reads the frames named in tx and completes
-//! them. The slow path delivers datagrams by it from a thread of its own; tests and benchmarks play a device with it.
+//! them. Tests and benchmarks play a device with it.
 //! Received frames start where the kernel would start them ([`Umem::receive_offset`]).
 //!
 //! # Safety

@@ -98,7 +98,7 @@ impl Xsk {
     pub fn memory(umem: &Umem, size: u32, port: u8) -> (Xsk, KernelSide) {
         #[expect(
             clippy::expect_used,
-            reason = "there is one memory port, and tests make few"
+            reason = "memory ports are for tests, which make few"
         )]
         let borrower = umem
             .enrol()

@@ -86,3 +86,21 @@ pub fn golden_tables() -> Tables {
         ],
     }
 }
+
+/// The same node on loopback, for ports over real UDP sockets: we are `own`, node 2 is `peer`.
+pub fn loopback_tables(own: Ipv4Addr, peer: Ipv4Addr) -> Tables {
+    let mut tables = golden_tables();
+    tables.node.vtep_ip4 = own;
+    for adjacency in &mut tables.adjacencies {
+        if let Adjacency::Vxlan {
+            src, peer: theirs, ..
+        } = adjacency
+        {
+            *src = IpAddr::V4(own);
+            if *theirs == IpAddr::V4(Ipv4Addr::new(192, 168, 77, 2)) {
+                *theirs = IpAddr::V4(peer);
+            }
+        }
+    }
+    tables
+}

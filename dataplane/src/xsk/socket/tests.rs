@@ -213,7 +213,7 @@ fn a_frame_that_the_kernel_would_never_complete_is_not_sent() {
     xsk.transmit(&mut burst);
 }
 
-/// The slow path's arrangement: the kernel side in a thread of its own, an engine that echoes.
+/// The kernel side in a thread of its own, an engine that echoes.
 #[test]
 fn a_kernel_side_in_another_thread_loses_nothing() {
     const FRAMES: u32 = if cfg!(miri) { 100 } else { 100_000 };
