@@ -15,6 +15,7 @@ mod frames;
 mod lab;
 mod lifecycle;
 mod steering;
+mod tun;
 mod udp;
 
 use std::time::{Duration, Instant};
