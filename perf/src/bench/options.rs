@@ -17,7 +17,7 @@ pub struct Options {
     /// Only these measures: ids (pods.tcp1), beginnings of ids up to a dot (pods, veth, pods.latency) or groups. See --list.
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Only these contenders; hyphens may stand for spaces (kernel-vxlan).
+    /// Only these contenders; hyphens may stand for spaces and underscores (kernel-vxlan, bare-af-xdp).
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub contenders: Vec<String>,
     /// Seconds of each look, in place of what each measure has; iperf3 rounds up to whole ones.
@@ -59,7 +59,7 @@ impl Options {
 
 /// Whether two names are one, as people type them.
 fn same(typed: &str, name: &str) -> bool {
-    let plain = |text: &str| text.trim().to_lowercase().replace('-', " ");
+    let plain = |text: &str| text.trim().to_lowercase().replace(['-', '_'], " ");
     plain(typed) == plain(name)
 }
 
@@ -88,6 +88,7 @@ mod tests {
         );
         assert!(!options.wants("Open vSwitch"));
         assert_eq!(options.unknown(&["tweed", "kernel vxlan"]), Some("host-gw"));
+        assert!(read("--contenders bare-af-xdp").wants("bare AF_XDP"));
         assert!(read("").wants("anyone"));
     }
 
