@@ -70,7 +70,7 @@ fuzz: ## Twelve million hostile frames, and what the fuzzers ever reached; `unit
 # fuzz/artifacts: give it a name in fuzz/corpus and fix it.
 fuzzers: ## libFuzzer for a minute on each target (FUZZ_SECONDS)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
-	for target in turn encap decap tables lease config pktgen; do \
+	for target in turn encap decap offload tables lease config pktgen; do \
 		mkdir -p target/fuzz/$$target; \
 		ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- \
 			-max_total_time=$${FUZZ_SECONDS:-60} -max_len=4096 || exit 1; \

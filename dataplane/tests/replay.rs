@@ -7,6 +7,8 @@ mod corpus;
 mod decap;
 #[path = "../../fuzz/src/encap.rs"]
 mod encap;
+#[path = "../../fuzz/src/offload.rs"]
+mod offload;
 mod support;
 #[path = "../../fuzz/src/turn.rs"]
 mod turn;
@@ -24,6 +26,11 @@ fn frames_from_the_wire() {
 #[test]
 fn frames_from_pods() {
     corpus::replay("encap", encap::check);
+}
+
+#[test]
+fn packets_from_a_tun() {
+    corpus::replay("offload", offload::check);
 }
 
 /// Both as it is and with the checksums mended, so that the bit itself is judged.

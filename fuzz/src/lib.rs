@@ -11,6 +11,8 @@ pub mod decap;
 pub mod encap;
 /// Leases: keys and values of etcd, the network configuration, the lease file.
 pub mod lease;
+/// A packet from a TUN, cut and put together.
+pub mod offload;
 /// A frame, through the load generator's eyes.
 pub mod pktgen;
 /// The memory of a tables segment.
@@ -37,5 +39,25 @@ pub mod frames {
             frame.drain(..crate::support::model::OUTER);
         }
         frames
+    }
+
+    /// Short segments that the kernel made, each with the header that asks for it to be cut again.
+    pub fn super_packets() -> Vec<Vec<u8>> {
+        let capture = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../dataplane/tests/data/kernel-gso.pcap"
+        );
+        let mut packets = crate::support::read_pcap(std::path::Path::new(capture));
+        packets.retain(|packet| packet.len() < 1000);
+        for packet in &mut packets {
+            let (ip_len, protocol, tcp) = match packet[0] >> 4 {
+                4 => (packet[0] % 16 * 4, packet[9], 1),
+                _ => (40, packet[6], 4),
+            };
+            let (gso_type, offset) = if protocol == 17 { (5, 6) } else { (tcp, 16) };
+            let header = [1, gso_type, 0, 0, 30, 0, ip_len, 0, offset, 0];
+            packet.splice(..0, header);
+        }
+        packets
     }
 }

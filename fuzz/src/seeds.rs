@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use fuzz::frames::{inner_frames, outer_frames};
+use fuzz::frames::{inner_frames, outer_frames, super_packets};
+use fuzz::offload::{MEND_IP, VERIFIED};
 use fuzz::turn::{HOLD, MEND, MEND_TRANSPORT, SETTLE};
 
 fn main() -> std::io::Result<()> {
@@ -59,6 +60,10 @@ fn main() -> std::io::Result<()> {
     for area in 0..6 {
         let patch = [area, 0, 0, 64, 8, 0xff, 0, 0x80, 1, 2, 3, 4, 5];
         save("tables", area.into(), &patch.repeat(3))?;
+    }
+    for (n, packet) in super_packets().iter().enumerate() {
+        let flags = [MEND_IP, VERIFIED, 0][n % 3];
+        save("offload", n, &[&[flags], packet.as_slice()].concat())?;
     }
     for (n, frame) in fuzz::pktgen::seeds().iter().enumerate() {
         save("pktgen", n, frame)?;
