@@ -35,7 +35,9 @@ pub struct Underlay {
     pub mac: Mac,
     /// Largest L3 packet, bytes.
     pub mtu: u32,
-    /// Our PublicIP: source of outer packets.
+    /// Its address: source of outer packets.
+    pub address: Ipv4Addr,
+    /// Our PublicIP: what peers send to. Another address only if one-to-one NAT stands in front of this node.
     pub public_ip: Ipv4Addr,
 }
 
@@ -181,7 +183,7 @@ pub fn compile(
                 mtu: *mtu,
                 next_hop: *next_hop,
                 own: underlay.mac,
-                src: underlay.public_ip.into(),
+                src: underlay.address.into(),
                 peer: group.public_ip.into(),
                 peer_vtep: *mac,
                 own_vtep: uplink.host_mac,
@@ -272,7 +274,7 @@ fn path(group: &Group<'_>, hops: &HashMap<Ipv4Addr, Hop>) -> Result<(Mac, Mac, u
 fn node(cluster: &Cluster, subnet: Ipv4Net, underlay: &Underlay, uplink: &Uplink) -> Node {
     Node {
         vtep_mac: uplink.host_mac,
-        vtep_ip4: underlay.public_ip,
+        vtep_ip4: underlay.address,
         vtep_ip6: Ipv6Addr::UNSPECIFIED,
         vni: cluster.network.vxlan.vni,
         tunnel_dport: cluster.network.vxlan.port,

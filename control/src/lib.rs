@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+// Which device carries the tunnel.
+pub mod choice;
 // From leases, next hops and devices to the engine's tables.
 pub mod compile;
 // Which node owns which pod subnet, and how packets reach it.

@@ -129,7 +129,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     let events = Events::subscribe().map_err(|error| environment(error.into()))?;
     let netlink = Netlink::open().map_err(|error| environment(error.into()))?;
     let underlay = netlink
-        .underlay(&config.underlay)
+        .underlay(&config)
         .await
         .map_err(|error| environment(error.into()))?;
     let state = State::new(&config.state_dir);
@@ -140,7 +140,8 @@ async fn run(config: Config) -> Result<(), Failure> {
     let publisher = open_tables(&config).map_err(environment)?;
     tracing::info!(
         device = underlay.name,
-        address = %underlay.public_ip,
+        address = %underlay.address,
+        public_ip = %underlay.public_ip,
         vtep_mac = %vtep_mac,
         "this node"
     );

@@ -235,13 +235,14 @@ impl Reconciler {
     }
 
     async fn look_at_underlay(&mut self) -> Result<(), ReconcileError> {
-        let underlay = self.netlink.underlay(&self.config.underlay).await?;
+        let underlay = self.netlink.underlay(&self.config).await?;
         if underlay == self.underlay {
             return Ok(());
         }
         tracing::info!(
             device = underlay.name,
-            address = %underlay.public_ip,
+            address = %underlay.address,
+            public_ip = %underlay.public_ip,
             mac = %underlay.mac,
             mtu = underlay.mtu,
             "the underlay changed"

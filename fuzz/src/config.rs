@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use contract::config::Config;
+use contract::config::{Config, DeviceRef};
 
 /// Reads the text.
 pub fn check(input: &[u8]) {
@@ -27,11 +27,12 @@ fn check_ranges(config: &Config) {
     let umem = u64::from(engine.frames) * u64::from(engine.chunk_size);
     assert!(umem <= u64::from(u32::MAX), "a UMEM of {umem} bytes");
     assert!((1..=14).contains(&config.overlay.device.len()));
-    let mut names = config
-        .underlay
-        .interface
-        .iter()
-        .chain([&config.overlay.device]);
+    let interfaces = config.underlay.interfaces.iter();
+    let named = interfaces.filter_map(|interface| match interface {
+        DeviceRef::Name(name) => Some(name),
+        DeviceRef::Address(_) => None,
+    });
+    let mut names = named.chain([&config.overlay.device]);
     assert!(names.all(|name| !name.contains(['/', ':', '\0', ' ', '\n'])));
     assert!(config.overlay.mtu.is_none_or(|mtu| mtu >= 576));
     assert!(config.lease.renew_margin_s < config.lease.ttl_s);

@@ -3,11 +3,19 @@
 //! Two stages, after ripgrep: `Raw` mirrors the file and rejects unknown keys; [`Config`] is what the daemons
 //! believe. A value that exists here is valid: it was checked once, and the error named the key as typed and the range.
 
+// Values from outside the file, and where each value came from.
+mod layers;
+// A string or several.
+mod names;
+// Regular expressions in flanneld's dialect.
+mod pattern;
 mod raw;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+pub use layers::{Layered, Origin, Override, Setting, keys};
+pub use pattern::Pattern;
 use thiserror::Error;
 
 /// Why a configuration was refused.
@@ -63,12 +71,25 @@ pub struct Config {
 /// `[underlay]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Underlay {
-    /// Device name; `None`: that of the default route.
-    pub interface: Option<String>,
-    /// Address to publish; `None`: the first global IPv4 address of the device.
+    /// Devices to try, in order. With `patterns` and `can_reach` empty as well: the default route's.
+    pub interfaces: Vec<DeviceRef>,
+    /// Tried next: the first device with an address that matches, else with a name that does.
+    pub patterns: Vec<Pattern>,
+    /// Tried last: the device by which the kernel reaches this address.
+    pub can_reach: Option<Ipv4Addr>,
+    /// Address to publish; `None`: the first IPv4 address of the device.
     pub public_ip: Option<Ipv4Addr>,
     /// How sockets bind.
     pub mode: BindMode,
+}
+
+/// How a device is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceRef {
+    /// By its name.
+    Name(String),
+    /// By an address that it has.
+    Address(Ipv4Addr),
 }
 
 /// What a port's frames move over, and for AF_XDP how its sockets bind to their queues.
@@ -234,11 +255,7 @@ impl Config {
 
     /// Checks the text of the file that errors shall name.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let raw: raw::Raw = toml::from_str(text).map_err(|source| ConfigError::Parse {
-            path: path.into(),
-            source: Box::new(source),
-        })?;
-        raw.try_into()
+        Ok(Layered::new(Some((path, text)), &[])?.config)
     }
 
     /// The tables segment.

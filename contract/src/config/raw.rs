@@ -1,21 +1,25 @@
 //! The file as typed: every key optional, unknown keys rejected, nothing checked yet but types.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::names::Names;
 use super::{
-    BindMode, Config, ConfigError, Dataplane, Etcd, Hugepages, Idle, Lease, LeaseSource, Overlay,
-    OverlayKind, Underlay, Worker,
+    BindMode, Config, ConfigError, Dataplane, DeviceRef, Etcd, Hugepages, Idle, Lease, LeaseSource,
+    Overlay, OverlayKind, Pattern, Underlay, Worker,
 };
 
 /// Declares a section: a struct whose serde default is the literal given, so that key, type and default stand in one line.
 macro_rules! section {
     ($name:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
-        #[derive(Deserialize)]
+        #[derive(Deserialize, Serialize)]
         #[serde(deny_unknown_fields, default)]
         pub(super) struct $name { $(pub(super) $key: $type,)* }
+        impl $name {
+            const KEYS: &[&str] = &[$(stringify!($key),)*];
+        }
         impl Default for $name {
             fn default() -> Self { Self { $($key: $default.into(),)* } }
         }
@@ -27,7 +31,9 @@ section!(RawNode {
     state_dir: PathBuf = "/var/lib/tweed",
 });
 section!(RawUnderlay {
-    interface: String = "",
+    interface: Names = "",
+    interface_regex: Names = "",
+    interface_can_reach: String = "",
     public_ip: String = "",
     mode: String = "auto",
 });
@@ -64,7 +70,7 @@ section!(RawDataplane {
     icmp_errors_per_s: u32 = 1000u32,
 });
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWorker {
     queue: u32,
@@ -72,7 +78,7 @@ pub(super) struct RawWorker {
 }
 
 /// The whole file.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Serialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Raw {
     node: RawNode,
@@ -83,6 +89,26 @@ pub(super) struct Raw {
     dataplane: RawDataplane,
     #[serde(rename = "worker")]
     workers: Option<Vec<RawWorker>>,
+}
+
+/// Every section with its keys, in the order of `configs/node.toml`.
+pub(super) const SECTIONS: &[(&str, &[&str])] = &[
+    ("node", RawNode::KEYS),
+    ("underlay", RawUnderlay::KEYS),
+    ("overlay", RawOverlay::KEYS),
+    ("lease", RawLease::KEYS),
+    ("etcd", RawEtcd::KEYS),
+    ("dataplane", RawDataplane::KEYS),
+    ("worker", &["queue", "cpu"]),
+];
+
+impl Raw {
+    /// The one worker that is meant if none is named.
+    pub(super) fn with_workers(mut self) -> Self {
+        self.workers
+            .get_or_insert_with(|| vec![RawWorker { queue: 0, cpu: 0 }]);
+        self
+    }
 }
 
 fn refuse<T>(key: &str, problem: impl Into<String>) -> Result<T, ConfigError> {
@@ -137,6 +163,47 @@ fn device_name(key: &str, name: &str, longest: usize) -> Result<String, ConfigEr
     Ok(name.to_owned())
 }
 
+fn device_ref(text: &str) -> Result<DeviceRef, ConfigError> {
+    let key = "underlay.interface";
+    match text.parse() {
+        Ok(IpAddr::V4(address)) => Ok(DeviceRef::Address(address)),
+        Ok(IpAddr::V6(_)) => refuse(
+            key,
+            format!("is {text:?}; the underlay is IPv4: name the device or an IPv4 address of it"),
+        ),
+        Err(_) => Ok(DeviceRef::Name(device_name(key, text, 15)?)),
+    }
+}
+
+/// An address that a node can have; empty: none.
+fn unicast(key: &str, text: &str) -> Result<Option<Ipv4Addr>, ConfigError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse::<Ipv4Addr>() {
+        Ok(ip) if !(ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast()) => Ok(Some(ip)),
+        _ => refuse(
+            key,
+            format!("is {text:?}; it must be a unicast IPv4 address"),
+        ),
+    }
+}
+
+/// A URL, or host and port as etcd's own client takes them: over TLS if we have a certificate to show.
+fn endpoint(typed: String, tls: bool) -> Result<String, ConfigError> {
+    if typed.starts_with("http://") || typed.starts_with("https://") {
+        return Ok(typed);
+    }
+    let port = typed.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if matches!(port, Some(Ok(_))) && !typed.contains('/') {
+        return Ok(format!("{}://{typed}", if tls { "https" } else { "http" }));
+    }
+    refuse(
+        "etcd.endpoints",
+        format!("holds {typed:?}; an endpoint starts with http:// or https://, or is host:port"),
+    )
+}
+
 fn optional_path(path: PathBuf) -> Option<PathBuf> {
     (!path.as_os_str().is_empty()).then_some(path)
 }
@@ -145,6 +212,7 @@ impl TryFrom<Raw> for Config {
     type Error = ConfigError;
 
     fn try_from(raw: Raw) -> Result<Self, ConfigError> {
+        let raw = raw.with_workers();
         Ok(Config {
             run_dir: raw.node.run_dir,
             state_dir: raw.node.state_dir,
@@ -153,10 +221,7 @@ impl TryFrom<Raw> for Config {
             lease: raw.lease.try_into()?,
             etcd: raw.etcd.try_into()?,
             dataplane: raw.dataplane.try_into()?,
-            workers: workers(
-                raw.workers
-                    .unwrap_or_else(|| vec![RawWorker { queue: 0, cpu: 0 }]),
-            )?,
+            workers: workers(raw.workers.unwrap_or_default())?,
         })
     }
 }
@@ -165,24 +230,10 @@ impl TryFrom<RawUnderlay> for Underlay {
     type Error = ConfigError;
 
     fn try_from(raw: RawUnderlay) -> Result<Self, ConfigError> {
-        let interface = match raw.interface.as_str() {
-            "" => None,
-            name => Some(device_name("underlay.interface", name, 15)?),
-        };
-        let public_ip = match raw.public_ip.as_str() {
-            "" => None,
-            text => match text.parse::<Ipv4Addr>() {
-                Ok(ip) if !(ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast()) => {
-                    Some(ip)
-                }
-                _ => {
-                    return refuse(
-                        "underlay.public_ip",
-                        format!("is {text:?}; it must be a unicast IPv4 address"),
-                    );
-                }
-            },
-        };
+        let interfaces = raw.interface.0.iter().map(|text| device_ref(text));
+        let patterns = raw.interface_regex.0.iter().map(|text| {
+            Pattern::new(text).or_else(|problem| refuse("underlay.interface_regex", problem))
+        });
         let modes = [
             ("auto", BindMode::Auto),
             ("zero-copy", BindMode::ZeroCopy),
@@ -191,8 +242,10 @@ impl TryFrom<RawUnderlay> for Underlay {
             ("udp", BindMode::Udp),
         ];
         Ok(Underlay {
-            interface,
-            public_ip,
+            interfaces: interfaces.collect::<Result<_, _>>()?,
+            patterns: patterns.collect::<Result<_, _>>()?,
+            can_reach: unicast("underlay.interface_can_reach", &raw.interface_can_reach)?,
+            public_ip: unicast("underlay.public_ip", &raw.public_ip)?,
             mode: choose("underlay.mode", &raw.mode, &modes)?,
         })
     }
@@ -254,20 +307,13 @@ impl TryFrom<RawEtcd> for Etcd {
                 "is empty; name at least one URL such as \"http://127.0.0.1:2379\"",
             );
         }
-        for url in &raw.endpoints {
-            if !(url.starts_with("http://") || url.starts_with("https://")) {
-                return refuse(
-                    "etcd.endpoints",
-                    format!("holds {url:?}; an endpoint starts with http:// or https://"),
-                );
-            }
-        }
         let prefix = raw.prefix.trim_end_matches('/').to_owned();
-        if !prefix.starts_with('/') {
+        // Without a slash at the front it is another directory, and as good a one to flannel.
+        if prefix.is_empty() {
             return refuse(
                 "etcd.prefix",
                 format!(
-                    "is {:?}; it must start with '/' and name a directory",
+                    "is {:?}; it must name a directory, such as \"/coreos.com/network\"",
                     raw.prefix
                 ),
             );
@@ -298,8 +344,10 @@ impl TryFrom<RawEtcd> for Etcd {
             }
             (user, password) => Some((user, password)),
         };
+        let endpoints = raw.endpoints.into_iter();
+        let endpoints = endpoints.map(|typed| endpoint(typed, cert_and_key.is_some()));
         Ok(Etcd {
-            endpoints: raw.endpoints,
+            endpoints: endpoints.collect::<Result<_, _>>()?,
             prefix,
             cafile: optional_path(raw.cafile),
             cert_and_key,

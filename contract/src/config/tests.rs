@@ -30,29 +30,46 @@ fn node_toml_spells_out_the_defaults() {
 #[test]
 fn node_toml_names_every_key() {
     let text = include_str!("../../../configs/node.toml");
-    let raw = include_str!("raw.rs");
-    for line in raw
-        .lines()
-        .filter(|l| l.contains(" = ") && l.contains(": ") && !l.contains("let "))
-    {
-        for field in line.split(", ").filter(|f| f.contains(" = ")) {
-            let key = field
-                .trim()
-                .rsplit('{')
-                .next()
-                .unwrap()
-                .split(':')
-                .next()
-                .unwrap()
-                .trim();
-            if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !key.is_empty() {
-                assert!(
-                    text.contains(&format!("\n{key} = ")),
-                    "configs/node.toml lacks {key}"
-                );
-            }
-        }
+    for name in keys() {
+        let (section, key) = name.split_once('.').unwrap();
+        let section = text.split(&format!("[{section}]")).nth(1);
+        let section = section.unwrap().split("\n[").next().unwrap();
+        assert!(
+            section.contains(&format!("\n{key} = ")),
+            "configs/node.toml lacks {name}"
+        );
     }
+}
+
+#[test]
+fn an_interface_is_one_or_several_by_name_or_address() {
+    let interfaces = |text: &str| parse(text).unwrap().underlay.interfaces;
+    let name = |name: &str| DeviceRef::Name(name.into());
+    assert_eq!(interfaces("[underlay]\ninterface = \"\"\n"), []);
+    assert_eq!(
+        interfaces("[underlay]\ninterface = \"eth0\"\n"),
+        [name("eth0")]
+    );
+    assert_eq!(
+        interfaces("[underlay]\ninterface = [\"10.0.0.7\", \"eth1\"]\n"),
+        [DeviceRef::Address([10, 0, 0, 7].into()), name("eth1")]
+    );
+    refused(
+        "[underlay]\ninterface = 7\n",
+        "a string or a list of strings",
+    );
+    refused(
+        "[underlay]\ninterface = \"fd00::1\"\n",
+        "the underlay is IPv4",
+    );
+    refused(
+        "[underlay]\ninterface_regex = [\"eth\", \"(\"]\n",
+        "underlay.interface_regex holds \"(\"",
+    );
+    refused(
+        "[underlay]\ninterface_can_reach = \"gateway\"\n",
+        "underlay.interface_can_reach",
+    );
 }
 
 #[test]
@@ -102,6 +119,29 @@ fn values_out_of_range_name_key_and_range() {
         "[[worker]]\nqueue = 0\ncpu = 0\n[[worker]]\nqueue = 0\ncpu = 1\n",
         "queue 0 twice",
     );
+}
+
+#[test]
+fn an_endpoint_without_a_scheme_takes_it_from_the_certificate() {
+    let endpoints = |text: &str| parse(&format!("[etcd]\n{text}")).unwrap().etcd.endpoints;
+    let plain = "endpoints = [\"etcd-0:2379\", \"https://etcd-1:2379\"]\n";
+    assert_eq!(
+        endpoints(plain),
+        ["http://etcd-0:2379", "https://etcd-1:2379"]
+    );
+    let tls = format!("{plain}certfile = \"c.pem\"\nkeyfile = \"k.pem\"\n");
+    assert_eq!(
+        endpoints(&tls),
+        ["https://etcd-0:2379", "https://etcd-1:2379"]
+    );
+    refused("[etcd]\nendpoints = [\"ftp://etcd:21\"]\n", "http://");
+}
+
+#[test]
+fn a_prefix_names_a_directory_with_a_slash_at_its_front_or_without() {
+    let prefix = |text: &str| parse(&format!("[etcd]\nprefix = {text:?}\n")).unwrap();
+    assert_eq!(prefix("vxlan/network/").etcd.prefix, "vxlan/network");
+    refused("[etcd]\nprefix = \"/\"\n", "must name a directory");
 }
 
 #[test]

@@ -82,7 +82,9 @@ fn underlay() -> Underlay {
         name: "eth0".into(),
         mac: UNDERLAY_MAC,
         mtu: 1500,
-        public_ip: OUR_IP,
+        address: OUR_IP,
+        // As behind NAT: nothing in the tables may have it.
+        public_ip: Ipv4Addr::new(198, 51, 100, 1),
     }
 }
 

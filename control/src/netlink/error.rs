@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 
 use thiserror::Error;
 
+use crate::choice::ChoiceError;
+
 /// A request to the kernel failed, or the node is not as it must be.
 #[derive(Debug, Error)]
 pub enum NetlinkError {
@@ -21,22 +23,9 @@ pub enum NetlinkError {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// The underlay device that the configuration names is not there.
-    #[error("underlay.interface {name} does not exist on this node; it has: {present}")]
-    NoInterface {
-        /// The name as configured.
-        name: String,
-        /// The names that would be accepted.
-        present: String,
-    },
-    /// No device was configured and no default route tells one.
-    #[error(
-        "this node has no IPv4 default route to tell the underlay device; set underlay.interface to one of: {present}"
-    )]
-    NoDefaultRoute {
-        /// The names that would be accepted.
-        present: String,
-    },
+    /// No device can be chosen for the underlay.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
     /// The device cannot carry the tunnel.
     #[error("underlay device {name} {problem}")]
     BadUnderlay {
@@ -45,11 +34,6 @@ pub enum NetlinkError {
         /// What is wrong and what would be right.
         problem: String,
     },
-    /// The device has no address to publish.
-    #[error(
-        "underlay device {0} has no global IPv4 address; give it one, or set underlay.public_ip"
-    )]
-    NoAddress(String),
     /// The name of the uplink belongs to something that is not ours to delete.
     #[error(
         "{name} exists and is {kind}, not an uplink of tweed's; remove it or choose another overlay.device"

@@ -213,6 +213,7 @@ mod tests {
             name: "eth0".into(),
             mac: Mac::default(),
             mtu: 1500,
+            address: Ipv4Addr::new(192, 168, 77, 1),
             public_ip: Ipv4Addr::new(192, 168, 77, 1),
         };
         hops.hops(&underlay)[&PEER].clone()

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::netns::Netns;
 use contract::config;
 use contract::wire::Mac;
+use control::choice::ChoiceError;
 use control::compile::{Hop, Obstacle, Underlay};
 use control::netlink::events::{Event, Events};
 use control::netlink::next_hop::NextHops;
@@ -23,11 +24,14 @@ fn pair() -> (Netns, Netns) {
     (node, peer)
 }
 
-fn by_name(interface: &str) -> config::Underlay {
-    config::Underlay {
-        interface: Some(interface.into()),
-        ..config::Config::default().underlay
-    }
+fn by_name(interface: &str) -> config::Config {
+    underlay(&format!("interface = {interface:?}"))
+}
+
+/// As typed in node.toml.
+fn underlay(keys: &str) -> config::Config {
+    let text = format!("[underlay]\n{keys}\n");
+    config::Config::parse("node.toml".as_ref(), &text).unwrap()
 }
 
 fn mac_of(netns: &Netns) -> Mac {
@@ -193,10 +197,13 @@ fn the_underlay_is_the_configured_device_or_the_default_routes() {
     node.ip("link add dull type bridge");
     node.enter(async || {
         let netlink = Netlink::open().unwrap();
-        let any = config::Config::default().underlay;
+        let any = config::Config::default();
         let error = netlink.underlay(&any).await.unwrap_err();
         assert!(
-            matches!(error, NetlinkError::NoDefaultRoute { .. }),
+            matches!(
+                error,
+                NetlinkError::Choice(ChoiceError::NoDefaultRoute { .. })
+            ),
             "{error}"
         );
         assert!(error.to_string().contains("eth0"), "{error}");
@@ -210,15 +217,67 @@ fn the_underlay_is_the_configured_device_or_the_default_routes() {
         assert!(error.is_environment());
 
         let error = netlink.underlay(&by_name("dull")).await.unwrap_err();
-        assert!(error.to_string().contains("dull is down"), "{error}");
-        node.ip("link set dull up");
+        let nothing = matches!(error, NetlinkError::Choice(ChoiceError::NoAddress(_)));
+        assert!(nothing, "{error}");
+        node.ip("addr add 10.79.0.1/24 dev dull");
         let error = netlink.underlay(&by_name("dull")).await.unwrap_err();
-        assert!(matches!(error, NetlinkError::NoAddress(_)), "{error}");
+        assert!(error.to_string().contains("dull is down"), "{error}");
+        node.ip("addr add 10.79.1.1/32 dev lo");
         let error = netlink.underlay(&by_name("lo")).await.unwrap_err();
         assert!(error.to_string().contains("no Ethernet"), "{error}");
 
         node.ip("route add default via 10.77.0.2");
         let underlay = netlink.underlay(&any).await.unwrap();
         assert_eq!((underlay.name.as_str(), underlay.mtu), ("eth0", 1500));
+    });
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn the_underlay_is_what_a_pattern_an_address_or_the_kernels_way_leads_to() {
+    let (node, _peer) = pair();
+    node.ip("addr add 10.77.0.7/24 dev eth0");
+    // The uplink's name, with an address that every pattern below would like.
+    node.ip("link add tweed0 type bridge");
+    node.ip("addr add 10.77.0.99/32 dev tweed0");
+    node.enter(async || {
+        let netlink = Netlink::open().unwrap();
+        let rows = [
+            ("interface_regex = '^10[.]77[.]'", "10.77.0.1", "10.77.0.1"),
+            ("interface_regex = '[.]7$'", "10.77.0.7", "10.77.0.7"),
+            ("interface_regex = '^eth'", "10.77.0.1", "10.77.0.1"),
+            (
+                "interface = ['eth7', '10.77.0.7']",
+                "10.77.0.7",
+                "10.77.0.7",
+            ),
+            // Behind the peer, by a route; the source is the kernel's choice.
+            (
+                "interface_can_reach = '10.78.0.9'",
+                "10.77.0.1",
+                "10.77.0.1",
+            ),
+            ("public_ip = '10.77.0.7'", "10.77.0.7", "10.77.0.7"),
+            (
+                "interface = 'eth0'\npublic_ip = '203.0.113.1'",
+                "10.77.0.1",
+                "203.0.113.1",
+            ),
+        ];
+        for (keys, address, public_ip) in rows {
+            let found = netlink.underlay(&underlay(keys)).await.unwrap();
+            let found = (found.name, found.address, found.public_ip);
+            let expected = (address.parse().unwrap(), public_ip.parse().unwrap());
+            assert_eq!(found, ("eth0".into(), expected.0, expected.1), "{keys}");
+        }
+
+        node.ip("route add 10.80.0.0/24 dev eth0 src 10.77.0.7");
+        let through = underlay("interface_can_reach = '10.80.0.1'");
+        let found = netlink.underlay(&through).await.unwrap();
+        assert_eq!(found.address, Ipv4Addr::new(10, 77, 0, 7));
+
+        let nowhere = underlay("interface_can_reach = '203.0.113.9'");
+        let error = netlink.underlay(&nowhere).await.unwrap_err().to_string();
+        assert!(error.contains("no way to 203.0.113.9"), "{error}");
     });
 }

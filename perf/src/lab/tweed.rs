@@ -245,7 +245,8 @@ mod tests {
         let path = directory.path().join("node.toml");
         std::fs::write(&path, NodeConfig::eth0(2).render(directory.path(), 1)).unwrap();
         let config = Config::load(&path).unwrap();
-        assert_eq!(config.underlay.interface.as_deref(), Some("eth0"));
+        let eth0 = contract::config::DeviceRef::Name("eth0".into());
+        assert_eq!(config.underlay.interfaces, [eth0]);
         assert_eq!(config.workers.len(), 2);
         assert_eq!(config.etcd.endpoints, [ENDPOINT]);
         assert_eq!(config.tables_path(), directory.path().join("run/tables"));
