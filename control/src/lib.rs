@@ -14,6 +14,8 @@ pub mod netlink;
 pub mod reconcile;
 // Replacing a small file atomically and durably.
 pub mod replace;
+// What the command line, the environment and node.toml come to.
+pub mod settings;
 // Which adjacency slot belongs to which peer.
 pub mod slots;
 // What survives a restart: the VTEP MAC and the last subnet.

@@ -5,54 +5,22 @@
 #![forbid(unsafe_code)]
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
 use contract::config::Config;
 use contract::tables::{Origin, Publisher};
 use control::lease::{self, Identity, Source, View};
 use control::netlink::Netlink;
 use control::netlink::events::Events;
 use control::reconcile::{RESYNC, Reconciler};
+use control::settings::{self, Settings, SettingsError, Task, print};
 use control::state::State;
 use control::subnet_env;
 use rustix::thread::{CapabilitySet, capabilities};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
-
-/// The control plane of a tweed node.
-///
-/// Takes a pod subnet for this node (from flannel's etcd keys, or from a file), keeps the lease, resolves the way to every
-/// other node, owns the uplink (tweed0: a veth pair or a TUN) and publishes it all as tables that tweed-dataplane reads. It may be
-/// stopped, killed and restarted at any time: the dataplane goes on with the last tables, and devices and routes stay.
-#[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES)]
-struct Arguments {
-    /// The node's configuration; configs/node.toml shows every key with its default.
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "TWEED_CONFIG",
-        default_value = "/etc/tweed/node.toml"
-    )]
-    config: PathBuf,
-    /// Check the configuration, say what is wrong with it, and exit.
-    #[arg(long)]
-    check: bool,
-}
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  stopped by SIGTERM or SIGINT, or the configuration is good (--check)
-  1  failed while running
-  2  bad usage or bad configuration
-  3  the node lacks something: a privilege, an interface, an address
-
-Log lines go to stderr; RUST_LOG=debug shows more. State is in <run_dir>/control.json.
-Try it: tweed-control --config configs/node.toml --check";
 
 /// How the program ends when it does not end well.
 enum Failure {
@@ -78,14 +46,20 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match start(&arguments) {
+    let settings = match Settings::read(std::env::args_os()) {
+        Ok(settings) => settings,
+        Err(SettingsError::Usage(error)) => error.exit(),
+        Err(error) => return fail(&Failure::Config(error.into())),
+    };
+    match start(settings) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("tweed-control: {}", report(failure.error()));
-            ExitCode::from(failure.code())
-        }
+        Err(failure) => fail(&failure),
     }
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    eprintln!("tweed-control: {}", report(failure.error()));
+    ExitCode::from(failure.code())
 }
 
 /// The causes in one line. Ours already quote theirs; a cause that has been said is not said again.
@@ -99,10 +73,15 @@ fn report(error: &anyhow::Error) -> String {
     text
 }
 
-fn start(arguments: &Arguments) -> Result<(), Failure> {
-    let config = Config::load(&arguments.config).map_err(|error| Failure::Config(error.into()))?;
-    if arguments.check {
-        println!("{} is a valid configuration", arguments.config.display());
+fn start(settings: Settings) -> Result<(), Failure> {
+    if settings.task != Task::Run {
+        for warning in &settings.warnings {
+            eprintln!("tweed-control: {warning}");
+        }
+        match settings.task {
+            Task::Print => print!("{}", print::render(&settings)),
+            _ => println!("{} is a valid configuration", from(&settings)),
+        }
         return Ok(());
     }
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
@@ -114,13 +93,23 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    if settings.file.is_none() {
+        tracing::info!("{}", from(&settings));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the tokio runtime")
         .map_err(Failure::Runtime)?;
-    runtime.block_on(run(config))
+    runtime.block_on(run(settings.config))
+}
+
+fn from(settings: &Settings) -> String {
+    settings::file_name(settings.file.as_deref())
 }
 
 async fn run(config: Config) -> Result<(), Failure> {
