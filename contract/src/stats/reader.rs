@@ -116,10 +116,11 @@ impl StatsReader {
             let [tx_packets, tx_bytes, rx_packets, rx_bytes] = worker.peers[usize::from(adjacency)]
                 .each_ref()
                 .map(|word| word.load(Ordering::Relaxed));
-            sum.tx_packets += tx_packets;
-            sum.tx_bytes += tx_bytes;
-            sum.rx_packets += rx_packets;
-            sum.rx_bytes += rx_bytes;
+            // The file's word, not the engine's: mangled numbers have a sum as well.
+            sum.tx_packets = sum.tx_packets.wrapping_add(tx_packets);
+            sum.tx_bytes = sum.tx_bytes.wrapping_add(tx_bytes);
+            sum.rx_packets = sum.rx_packets.wrapping_add(rx_packets);
+            sum.rx_bytes = sum.rx_bytes.wrapping_add(rx_bytes);
         }
         sum
     }
@@ -314,5 +315,17 @@ mod tests {
         let snapshot = reader.snapshot();
         assert!(snapshot.workers.len() <= MAX_WORKERS);
         let _ = (snapshot.port(0).dropped(), reader.peer(0));
+    }
+
+    #[test]
+    fn mangled_peers_of_two_workers_have_a_sum() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stats");
+        let engine = EngineStats::create(&path, 2, 1).unwrap();
+        for index in 0..2 {
+            engine.worker(index).peer_tx(7, u64::MAX);
+        }
+        let sum = StatsReader::open(&path).unwrap().peer(7);
+        assert_eq!((sum.tx_packets, sum.tx_bytes), (2, u64::MAX - 1));
     }
 }
