@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -32,7 +33,12 @@ impl Capture {
     /// Records what `filter` (tcpdump's language, may be empty) lets through on a device; returns once it listens.
     pub fn start(ns: &impl AsRef<Namespace>, device: &str, filter: &str) -> Result<Self> {
         let ns = ns.as_ref();
-        let path = ns.directory().join(format!("{}-{device}.pcap", ns.name()));
+        // Files of its own each time: an earlier one's log would say that this one listens.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = ns
+            .directory()
+            .join(format!("{}-{device}-{number}.pcap", ns.name()));
         let log = path.with_extension("txt");
         let mut command = ns.command("tcpdump");
         command
@@ -58,6 +64,11 @@ impl Capture {
         })?;
         ended?;
         Ok(Capture { tcpdump, path })
+    }
+
+    /// The file, while it grows: up to what tcpdump has written.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Ends it, once tcpdump has read what came last: what lies in its ring when the signal comes is lost.
