@@ -6,6 +6,7 @@ pub mod reflect;
 pub mod replay;
 pub mod report;
 pub mod rx;
+mod sending;
 pub mod tx;
 
 use std::time::{SystemTime, UNIX_EPOCH};
