@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod demo;
+mod duration;
 pub mod interrupt;
 pub mod lab;
 pub mod serve;

@@ -35,10 +35,7 @@ pub struct Options {
 }
 
 fn seconds(text: &str) -> std::result::Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.2..=600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("seconds from 0.2 to 600 are possible".to_owned()),
-    }
+    crate::duration::parse(text, 0.2..=600.0)
 }
 
 impl Options {

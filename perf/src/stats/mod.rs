@@ -67,10 +67,7 @@ pub fn totals(run_dir: &Path) -> Result<Report, StatsError> {
 
 /// Seconds between two views: at least a tenth, for the engine commits its counters at its own pace.
 pub(crate) fn interval(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("seconds from 0.1 to 86400 are possible".to_owned()),
-    }
+    crate::duration::parse(text, 0.1..=86_400.0)
 }
 
 /// Shows it. Ends with 0 if the engine runs, with 3 if there is none, it is gone or silent; with `--watch` it goes on

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::duration;
 use crate::stats::NO_ENGINE;
 use filter::Filter;
 use output::Output;
@@ -59,8 +60,8 @@ pub struct Options {
     /// End after so many frames were shown.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// End after so many seconds.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// End after so long: seconds, or with a unit (500ms, 10m).
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     duration: Option<Duration>,
     /// Begin with what the rings hold already: up to 1,024 frames of each worker.
     #[arg(long)]
@@ -68,10 +69,7 @@ pub struct Options {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=1e9).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("seconds, at most a billion".to_owned()),
-    }
+    duration::parse(text, 0.0..=1e9)
 }
 
 /// Shows it, until enough was shown, the time is over, the reader of its output leaves, or a signal ends it. Ends with 0 if

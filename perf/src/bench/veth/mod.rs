@@ -59,10 +59,7 @@ pub struct Options {
 }
 
 fn seconds(text: &str) -> std::result::Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.1..=600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("seconds from 0.1 to 600 are possible".to_owned()),
-    }
+    crate::duration::parse(text, 0.1..=600.0)
 }
 
 fn size(text: &str) -> std::result::Result<usize, String> {
