@@ -5,6 +5,7 @@ use super::contender::Contender;
 use super::engine::{self, Engine};
 use super::gateway::{self, Gateway};
 use super::kernel::{self, Kernel};
+use super::watched::{self, Watched};
 use crate::bench::Result;
 use crate::bench::tools::Tools;
 
@@ -42,3 +43,10 @@ pub const CANDIDATES: &[Candidate] = &[
         build: |_, peers| Ok(Box::new(Gateway::build(peers)?)),
     },
 ];
+
+/// Beside them when it is asked for: what readers cost the engine is a question of its own.
+pub const WATCHED: Candidate = Candidate {
+    name: watched::NAME,
+    what: "the same engine while top, serve (scraped, and a page open), stats --watch and trace read along",
+    build: |_, peers| Ok(Box::new(Watched::build(peers)?)),
+};

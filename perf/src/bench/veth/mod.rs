@@ -18,6 +18,7 @@ mod report;
 mod rig;
 mod sample;
 mod stage;
+mod watched;
 
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ pub struct Options {
     /// Different flows among the frames; 0: each frame is of a flow of its own, as good as.
     #[arg(long, default_value_t = 0)]
     flows: u32,
+    /// Beside them the engine while all of tweed-perf's readers look at it: what do they cost it?
+    #[arg(long)]
+    watched: bool,
     /// Print the report as JSON, with every sample.
     #[arg(long)]
     json: bool,
@@ -84,7 +88,9 @@ fn measure(options: &Options) -> Result<Report> {
     sweep::sweep_dead();
     let machine = Machine::here();
     let mut stage = Stage::new(Tools::build(Tools::directory()?)?)?;
-    for candidate in CANDIDATES {
+    let watched = options.watched.then_some(&candidate::WATCHED);
+    let candidates: Vec<&Candidate> = CANDIDATES.iter().chain(watched).collect();
+    for candidate in &candidates {
         stage.build(candidate.name, options.peers);
     }
     if let Some((name, Some(reason))) = stage.stands(options.peers).find(|(_, why)| why.is_some()) {
@@ -98,7 +104,7 @@ fn measure(options: &Options) -> Result<Report> {
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
         for case in cases(&options.sizes) {
-            for Candidate { name, .. } in CANDIDATES {
+            for Candidate { name, .. } in &candidates {
                 let sample = stage.sample(name, case, mix, options.seconds)?;
                 report.add(name, case, sample);
             }

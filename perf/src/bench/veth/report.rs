@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::sample::{Case, Sample};
-use super::{bare, kernel};
+use super::{bare, engine, kernel, watched};
 use crate::bench::machine::Machine;
 
 /// Everything that was measured.
@@ -42,6 +42,9 @@ struct Compared<'a> {
     row: &'a Row,
     of_bare: Option<f64>,
     of_kernel: Option<f64>,
+    /// Only beside a watched engine: what is there to be compared with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_tweed: Option<f64>,
 }
 
 impl Row {
@@ -90,6 +93,7 @@ impl Report {
             row,
             of_bare: self.ratio(row, bare::NAME),
             of_kernel: self.ratio(row, kernel::NAME),
+            of_tweed: self.of_tweed(row),
         });
         let report = serde_json::json!({
             "machine": self.machine,
@@ -105,6 +109,12 @@ impl Report {
         let other = self.rows.iter().find(same)?;
         let rounds = row.samples.iter().zip(&other.samples);
         Some(median(rounds.map(|(a, b)| a.arrived / b.arrived)))
+    }
+
+    /// A row against the engine that nobody watches, if one was watched.
+    fn of_tweed(&self, row: &Row) -> Option<f64> {
+        let watched = self.rows.iter().any(|row| row.contender == watched::NAME);
+        watched.then(|| self.ratio(row, engine::NAME)).flatten()
     }
 
     fn write_drops(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,8 +143,19 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "{:5} {:>6}  {:12} {:>8} {:>13} {:>8} {:>8} {:>9}",
-            "leg", "size", "device", "arrived", "spread", "offered", "of bare", "of kernel"
+            "{:5} {:>6}  {:14} {:>8} {:>13} {:>8} {:>8} {:>9}{}",
+            "leg",
+            "size",
+            "device",
+            "arrived",
+            "spread",
+            "offered",
+            "of bare",
+            "of kernel",
+            match self.rows.iter().any(|row| self.of_tweed(row).is_some()) {
+                true => "  of tweed",
+                false => "",
+            }
         )?;
         for row in &self.rows {
             let ratio = |name| match self.ratio(row, name) {
@@ -143,7 +164,7 @@ impl fmt::Display for Report {
             };
             writeln!(
                 f,
-                "{:5} {:>4} B  {:12} {:>8} {:>13} {:>8} {:>8} {:>9}",
+                "{:5} {:>4} B  {:14} {:>8} {:>13} {:>8} {:>8} {:>9}{}",
                 row.case.leg.name(),
                 row.case.size,
                 row.contender,
@@ -152,6 +173,10 @@ impl fmt::Display for Report {
                 thousands(row.offered),
                 ratio(bare::NAME),
                 ratio(kernel::NAME),
+                match self.of_tweed(row) {
+                    Some(ratio) => format!("{ratio:>10.3}"),
+                    None => String::new(),
+                },
             )?;
         }
         self.write_drops(f)
@@ -228,6 +253,24 @@ mod tests {
         assert_eq!(json["rows"][1]["case"]["leg"], "encap");
         assert_eq!(json["rows"][1]["of_bare"], 0.95);
         assert!(json["rows"][1]["of_kernel"].is_null());
+    }
+
+    #[test]
+    fn what_watching_costs_is_told_when_somebody_watched() {
+        let mut report = report();
+        assert!(!report.to_string().contains("of tweed"));
+        assert!(!report.to_json().contains("of_tweed"));
+        for tweed in [9e5, 95e3, 495e3] {
+            report.add(watched::NAME, CASE, sample(tweed * 0.99));
+        }
+        let text = report.to_string();
+        assert!(
+            text.contains("of tweed") && text.contains("0.990"),
+            "{text}"
+        );
+        let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+        assert_eq!(json["rows"][1]["of_tweed"], 1.0);
+        assert_eq!(json["rows"][2]["of_tweed"], 0.99);
     }
 
     #[test]

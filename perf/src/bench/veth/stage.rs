@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::candidate::CANDIDATES;
+use super::candidate::{CANDIDATES, WATCHED};
 use super::contender::Contender;
 use super::counter::Counter;
 use super::plan::{Leg, Mix};
@@ -51,7 +51,8 @@ impl Stage {
 
     /// Builds a candidate with so many peers; one that cannot be built is there as absent, with its reason.
     pub fn build(&mut self, name: &str, peers: u16) {
-        let Some(candidate) = CANDIDATES.iter().find(|candidate| candidate.name == name) else {
+        let mut candidates = CANDIDATES.iter().chain([&WATCHED]);
+        let Some(candidate) = candidates.find(|candidate| candidate.name == name) else {
             return;
         };
         let device = (candidate.build)(&self.tools, peers).and_then(|contender| {
