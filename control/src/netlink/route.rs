@@ -76,7 +76,7 @@ impl Netlink {
         Ok(defaults.min().map(|(_, device)| device))
     }
 
-    /// Makes the routes of the uplink be these and no others of ours: the cluster's network through it, and our own subnet
+    /// Makes the routes of the uplink be these and no others of this instance's: the cluster's network through it, and our own subnet
     /// unreachable behind whatever serves it. Without the latter a packet to a subnet of ours that no bridge serves yet
     /// would go round between kernel and engine until its TTL ran out.
     pub(crate) async fn put_uplink_routes(
@@ -106,6 +106,11 @@ impl Netlink {
             .protocol(RouteProtocol::Other(PROTOCOL))
             .build();
         let wanted: BTreeSet<_> = [destination(&through), destination(&guard)].into();
+        // Of this instance's: another one has another uplink and another network, and its routes bear the same protocol number.
+        let ours = |route: &RouteMessage| match self::device(route) {
+            Some(index) => index == device,
+            None => network.contains(&destination(route).0),
+        };
         for (route, prefix) in [(through, network), (guard, subnet)] {
             let message = RouteNetlinkMessage::NewRoute(route);
             self.request(Verb::Put, message, || format!("route {prefix}"))
@@ -113,6 +118,7 @@ impl Netlink {
         }
         for route in self.main_routes().await? {
             if route.header.protocol == RouteProtocol::Other(PROTOCOL)
+                && ours(&route)
                 && !wanted.contains(&destination(&route))
             {
                 let (prefix, len) = destination(&route);

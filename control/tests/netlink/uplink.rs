@@ -202,6 +202,34 @@ fn a_wrong_one_is_repaired_or_replaced() {
 
 #[test]
 #[ignore = "needs root and network namespaces: make test runs it"]
+fn two_instances_leave_each_others_routes_alone() {
+    let netns = Netns::new("two");
+    let other = Wanted {
+        device: "blue0".into(),
+        engine_device: "blue0x".into(),
+        network: "10.99.0.0/16".parse().unwrap(),
+        subnet: "10.99.3.0/24".parse().unwrap(),
+        ..wanted()
+    };
+    netns.enter(async || {
+        let netlink = Netlink::open().unwrap();
+        for instance in [&other, &wanted(), &other] {
+            netlink.ensure_uplink(instance).await.unwrap();
+        }
+    });
+    let routes = netns.ip("-4 route");
+    for route in [
+        "10.244.0.0/16 via 169.254.0.1 dev tweed0",
+        "unreachable 10.244.1.0/24",
+        "10.99.0.0/16 via 169.254.0.1 dev blue0",
+        "unreachable 10.99.3.0/24",
+    ] {
+        assert!(routes.contains(route), "{route}: {routes}");
+    }
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
 fn what_is_not_a_veth_is_not_removed() {
     let netns = Netns::new("foreign");
     netns.ip("link add tweed0 type bridge");
