@@ -18,9 +18,19 @@ pub struct Candidate {
 /// Everyone, in the order of tables.
 pub const CANDIDATES: &[Candidate] = &[
     Candidate {
-        name: engine::NAME,
-        what: engine::WHAT,
-        build: |wire| Ok(Box::new(engine::Engine::build(wire)?)),
+        name: engine::DEFAULT.name,
+        what: engine::DEFAULT.what,
+        build: |wire| Ok(Box::new(engine::Engine::build(engine::DEFAULT, wire)?)),
+    },
+    Candidate {
+        name: engine::TUN.name,
+        what: engine::TUN.what,
+        build: |wire| Ok(Box::new(engine::Engine::build(engine::TUN, wire)?)),
+    },
+    Candidate {
+        name: engine::TUN_UDP.name,
+        what: engine::TUN_UDP.what,
+        build: |wire| Ok(Box::new(engine::Engine::build(engine::TUN_UDP, wire)?)),
     },
     Candidate {
         name: kernel::NAME,

@@ -12,13 +12,44 @@ use crate::bench::model::Wire;
 use crate::lab::lease::{self, Lease};
 use crate::lab::{Cable, LabError, NodeConfig, Pod, TweedNode, tweed};
 
-/// Its name.
-pub const NAME: &str = "tweed";
-/// What it is.
-pub const WHAT: &str = "both daemons on each node, one worker each, which sleeps when idle";
+/// A way to set tweed up.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Its name in tables.
+    pub name: &'static str,
+    /// What it is.
+    pub what: &'static str,
+    /// `overlay.kind`.
+    overlay: &'static str,
+    /// `underlay.mode`.
+    mode: &'static str,
+}
+
+/// As it comes.
+pub const DEFAULT: Setup = Setup {
+    name: "tweed",
+    what: "both daemons on each node, one worker each, which sleeps when idle",
+    overlay: "veth",
+    mode: "auto",
+};
+/// The uplink as a TUN.
+pub const TUN: Setup = Setup {
+    name: "tweed tun",
+    what: "the same with overlay.kind = \"tun\": the host hands super-packets over and takes them",
+    overlay: "tun",
+    mode: "auto",
+};
+/// The uplink as a TUN and the underlay as a socket: super-packets on both sides.
+pub const TUN_UDP: Setup = Setup {
+    name: "tweed tun+udp",
+    what: "the same with overlay.kind = \"tun\" and underlay.mode = \"udp\": no AF_XDP at all",
+    overlay: "tun",
+    mode: "udp",
+};
 
 /// Two tweed nodes; the worker of node 1 on CPU 1, that of node 2 on CPU 0.
 pub struct Engine {
+    setup: Setup,
     pods: [Pod; 2],
     nodes: [TweedNode; 2],
     _cable: Cable,
@@ -26,7 +57,7 @@ pub struct Engine {
 
 impl Engine {
     /// Starts the daemons; a ping goes through when this returns. They run on, for an idle engine sleeps.
-    pub fn build(wire: Wire) -> Result<Self> {
+    pub fn build(setup: Setup, wire: Wire) -> Result<Self> {
         let cable = Cable::new()?;
         let nodes = cable.nodes('t')?;
         bed::make(wire, &nodes)?;
@@ -45,6 +76,8 @@ impl Engine {
         std::fs::write(&leases, file.to_string())
             .map_err(LabError::io(format!("write {}", leases.display())))?;
         let config = NodeConfig {
+            overlay: setup.overlay,
+            mode: setup.mode,
             leases: Some(leases),
             ..NodeConfig::eth0(1)
         };
@@ -58,6 +91,7 @@ impl Engine {
         let pods = [nodes[0].pod()?, nodes[1].pod()?];
         cable.wait_reach(&pods[0], pods[1].ip)?;
         Ok(Engine {
+            setup,
             pods,
             nodes,
             _cable: cable,
@@ -67,11 +101,11 @@ impl Engine {
 
 impl Network for Engine {
     fn name(&self) -> &'static str {
-        NAME
+        self.setup.name
     }
 
     fn what(&self) -> &'static str {
-        WHAT
+        self.setup.what
     }
 
     fn pods(&self) -> [&Pod; 2] {
