@@ -15,6 +15,7 @@
 //! bit pattern is a value. The file is sparse: workers that there are not cost no memory.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::time::Duration;
 
 use super::counters::{PortCounter, WorkerCounter};
 use super::drop::DROP_SLOTS;
@@ -76,9 +77,13 @@ pub(super) struct SeqBlock<const N: usize> {
     words: [AtomicU64; N],
 }
 
-/// How often a reader tries before it calls a block unreadable. A commit takes well under a microsecond; only a writer
-/// that died inside one leaves the sequence odd.
+/// How often a reader tries at once. A commit takes well under a microsecond.
 const ATTEMPTS: usize = 10_000;
+/// How often it naps then, and tries again, before it calls a block unreadable: a writer may have lost its CPU inside a commit,
+/// for as long as others there have their turns. Only one that died leaves the sequence odd for good.
+const NAPS: usize = 20;
+/// How long a nap is: a tick of the scheduler or two.
+const NAP: Duration = Duration::from_millis(5);
 
 impl<const N: usize> SeqBlock<N> {
     /// Stores all words as one value. Only ever one thread calls this for a block.
@@ -97,6 +102,14 @@ impl<const N: usize> SeqBlock<N> {
 
     /// Words of one moment, or `None` when the writer died inside a commit.
     pub fn read(&self) -> Option<[u64; N]> {
+        let nap = |_| {
+            std::thread::sleep(NAP);
+            self.try_read()
+        };
+        self.try_read().or_else(|| (0..NAPS).find_map(nap))
+    }
+
+    fn try_read(&self) -> Option<[u64; N]> {
         let mut words = [0; N];
         for _ in 0..ATTEMPTS {
             let before = self.sequence.load(Ordering::Acquire);

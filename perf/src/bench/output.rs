@@ -56,7 +56,7 @@ fn pages<'a>(report: &Report, json: &'a str) -> [(&'static str, Cow<'a, str>); 3
     ]
 }
 
-/// Reads what [`deliver`] wrote.
+/// Reads what `deliver` wrote.
 pub fn load(path: &Path) -> Result<Report> {
     let text =
         std::fs::read_to_string(path).map_err(LabError::io(format!("read {}", path.display())))?;

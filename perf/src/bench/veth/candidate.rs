@@ -12,7 +12,7 @@ use crate::bench::tools::Tools;
 /// A device under test that is not built yet.
 #[derive(Clone, Copy)]
 pub struct Candidate {
-    /// Its name in tables: [`Contender::name`].
+    /// Its name in tables: `Contender::name`.
     pub name: &'static str,
     /// What it is, one line.
     pub what: &'static str,
