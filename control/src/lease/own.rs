@@ -187,7 +187,7 @@ impl Own {
     ) {
         match &self.standing {
             Standing::Lost { subnet: old, .. } if *old != subnet => error!(
-                "our subnet is now {subnet}, no longer {old}: pods with addresses of {old} are cut off; restart them"
+                "our subnet is now {subnet}, no longer {old}: pods with addresses of {old} are no longer reached; restart them"
             ),
             Standing::Lost { .. } => warn!("our lease of {subnet} is ours again"),
             Standing::Acquiring => info!("our subnet is {subnet}"),

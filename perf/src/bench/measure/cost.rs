@@ -1,4 +1,7 @@
-//! What a packet costs the machine: CPU-seconds of all cores, kernel and tools included, at a rate that all can carry.
+//! What a packet costs the machine: CPU-seconds of all cores, kernel included, at a rate that all can carry.
+//!
+//! A sender that is to be on time spins until it is, and with it a core is busy whatever the network does: what the tools spend
+//! outside of the kernel is no cost of the network's. What they spend inside is, for much of a packet's way is walked there.
 //!
 //! Only the middle of a run counts, for starting and ending the tool costs more than thousands of packets.
 
@@ -36,8 +39,8 @@ impl Probe for Cost {
     fn measures(&self) -> Vec<Measure> {
         let how = format!(
             "tweed-pktgen at {KPPS} kpps, {FLOWS} flows; all that both cores did for {:.1} s (/proc/stat: all but idle and iowait), \
-             less what this machine does in that time without load, by packets that arrived. Sender and receiver are in it for \
-             all alike.",
+             less what this machine does in that time without load and less what sender and receiver spend outside of the kernel \
+             (most of it they wait, spinning), by packets that arrived. Their system calls are in it.",
             self.time.as_secs_f64()
         );
         let cost = measure(
@@ -71,13 +74,14 @@ impl Probe for Cost {
             running.check().is_err() || sent(&pods[0].ns).is_ok_and(|now| now > before + BEGUN)
         })?;
         sleep(SETTLE);
-        let (first, earlier) = (sent(&pods[0].ns)?, Usage::now()?);
+        let (first, earlier, waited) = (sent(&pods[0].ns)?, Usage::now()?, running.user_time()?);
         sleep(self.time);
-        let (last, later) = (sent(&pods[0].ns)?, Usage::now()?);
+        let (last, later, waiting) = (sent(&pods[0].ns)?, Usage::now()?, running.user_time()?);
         let report = running.finish()?;
         let spent = later.since(&earlier);
+        let own = waiting - waited;
         let arrived = (last - first) as f64 * (1.0 - report.loss());
-        let cost = per_million(spent.busy - at.idle * spent.seconds, arrived)?;
+        let cost = per_million(spent.busy - own - at.idle * spent.seconds, arrived)?;
         let mut notes = report.remarks();
         if cost.is_none() {
             notes.push("no sample: the machine was as busy before".to_owned());
