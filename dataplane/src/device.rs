@@ -81,6 +81,12 @@ impl Device {
         }
     }
 
+    /// Whether frames cost less the more of them leave together, be it microseconds later.
+    #[inline(always)]
+    pub fn gathers(&self) -> bool {
+        matches!(self, Device::Tun(_))
+    }
+
     /// The end of a turn: a wake-up if the rings ask for one, completions to the pool, pool to the fill ring.
     #[inline(always)]
     pub fn recycle(&mut self, pool: &mut Pool) {

@@ -3,12 +3,35 @@
 
 use contract::stats::{PortCounter, PortCounters};
 use contract::tables::PortKind;
+use contract::wire::{Ethernet, Ipv4, Protocol, Tcp, TcpFlags};
+use zerocopy::FromBytes;
 
 use crate::device::Device;
 use crate::xsk::{Burst, Frame, Pool, Wakeups};
 
 /// Tag of a frame that the engine made itself: it came in by no port.
 pub const ORIGINATED: u8 = u8::MAX;
+
+/// Frames that are enough for a write: one packet of 64 KiB holds no more of a TCP flow with timestamps at an MTU of 1,450.
+const GATHERED: usize = 46;
+/// Bytes of a frame from which on it may be bulk.
+const BULK: usize = 1_000;
+/// How long bulk waits for more, TSC cycles: some 50 µs, in which a flow of 5 Gbit/s brings 22 frames. That much longer its
+/// round trip becomes, and by as many walks through the host's stack is it cheaper.
+const PATIENCE: u64 = 1 << 17;
+
+/// Whether nobody waits for this frame, but for more of its kind: a full TCP segment in the middle of a stream. A segment that
+/// ends something has PSH or FIN, and small ones never wait.
+fn is_bulk(frame: &[u8]) -> bool {
+    let headers = || {
+        let (_, packet) = Ethernet::ref_from_prefix(frame).ok()?;
+        let (ip, segment) = Ipv4::ref_from_prefix(packet).ok()?;
+        let plain = ip.version_ihl == Ipv4::VERSION_IHL && !ip.is_fragment();
+        let tcp = Tcp::ref_from_prefix(segment).ok()?.0;
+        Some(plain && ip.protocol == Protocol::TCP && tcp.flags == TcpFlags::ACK)
+    };
+    frame.len() >= BULK && headers() == Some(true)
+}
 
 /// A port, open or not.
 #[derive(Default)]
@@ -18,8 +41,12 @@ pub struct Port {
     /// What it counted.
     pub counters: PortCounters,
     device: Option<Device>,
-    /// Never more than one received burst: what came in by one port is submitted before the next one is looked at.
+    /// What came in by one port is submitted before the next one is looked at, but for bulk that a device gathers.
     staged: Burst,
+    /// Frames of `staged`, from the first on, that wait for more to leave with them.
+    waiting: usize,
+    /// TSC when the first one began to wait.
+    since: u64,
     /// Wake-ups that `counters` knows of.
     counted: Wakeups,
 }
@@ -75,10 +102,45 @@ impl Port {
         self.staged.iter().take(room)
     }
 
+    /// Frames that wait for more to leave with them.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whether so many more frames could be staged.
+    #[inline(always)]
+    pub fn has_room(&self, frames: usize) -> bool {
+        self.staged.room() >= frames
+    }
+
+    /// As [`submit`](Self::submit), unless all that is staged may wait for more: `now` is the TSC.
+    #[inline(always)]
+    #[must_use = "frames that are left are to be counted and freed"]
+    pub fn submit_gathered(&mut self, pool: &mut Pool, now: u64) -> bool {
+        let gathers = self.device.as_ref().is_some_and(Device::gathers);
+        if gathers && self.may_wait(now) {
+            return true;
+        }
+        self.submit(pool)
+    }
+
+    #[inline(never)]
+    fn may_wait(&mut self, now: u64) -> bool {
+        if self.waiting == 0 {
+            self.since = now;
+        }
+        let fresh = self.staged.iter().skip(self.waiting);
+        self.waiting = self.staged.len();
+        (1..GATHERED).contains(&self.waiting)
+            && now.wrapping_sub(self.since) < PATIENCE
+            && fresh.into_iter().all(|frame| is_bulk(frame.bytes()))
+    }
+
     /// Gives the staged frames to the device; `false` if it did not take all of them: see [`left`](Self::left).
     #[inline(always)]
     #[must_use = "frames that are left are to be counted and freed"]
     pub fn submit(&mut self, pool: &mut Pool) -> bool {
+        self.waiting = 0;
         if let (Some(device), false) = (&mut self.device, self.staged.is_empty()) {
             let before = bytes(&mut self.staged);
             let sent = device.transmit(&mut self.staged, pool);
@@ -128,3 +190,6 @@ impl Port {
 fn bytes(burst: &mut Burst) -> u64 {
     burst.iter_mut().map(|frame| frame.len() as u64).sum()
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

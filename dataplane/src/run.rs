@@ -90,7 +90,7 @@ pub fn run(
         }
         if worker.turn() > 0 {
             idle_since = tsc();
-        } else if tsc().wrapping_sub(idle_since) >= spin_cycles {
+        } else if tsc().wrapping_sub(idle_since) >= spin_cycles && !worker.waits() {
             sleep(&mut worker, wake);
             idle_since = tsc();
         } else {

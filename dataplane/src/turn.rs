@@ -66,7 +66,20 @@ impl Turn<'_> {
             let Some(port) = self.ports.get_mut(usize::from(*number)) else {
                 continue;
             };
-            if !port.submit(self.pool) {
+            if !port.submit_gathered(self.pool, self.now) {
+                self.take_back(*number);
+            }
+        }
+    }
+
+    /// Makes room at every port for so many frames: what waits there leaves.
+    #[inline(always)]
+    pub fn make_room(&mut self, open: &[u8], frames: usize) {
+        for number in open {
+            let Some(port) = self.ports.get_mut(usize::from(*number)) else {
+                continue;
+            };
+            if !port.has_room(frames) && !port.submit(self.pool) {
                 self.take_back(*number);
             }
         }

@@ -91,6 +91,7 @@ impl Worker {
     pub fn close(&mut self, number: u8) -> Option<Device> {
         self.open.retain(|open| *open != number);
         let port = self.ports.get_mut(usize::from(number))?;
+        port.left().clear_into(&mut self.pool);
         let device = port.close();
         self.stats.commit_port(usize::from(number), &port.counters);
         device
@@ -129,6 +130,7 @@ impl Worker {
                 received += frames;
                 let look = turn.sampler.look(self.last_tsc);
                 let taken = if look == Look::Time { tsc() } else { 0 };
+                turn.make_room(&self.open, frames);
                 turn.judge(*from, &mut self.burst);
                 if look == Look::Record {
                     turn.trace_staged(&self.open);
@@ -138,6 +140,8 @@ impl Worker {
                     turn.stats.residence(tsc().wrapping_sub(taken));
                 }
             }
+            // What waited long enough.
+            turn.submit(&self.open);
         }
         for number in &self.open {
             if let Some(port) = self.ports.get_mut(usize::from(*number)) {
@@ -229,11 +233,18 @@ impl Worker {
             .filter_map(|number| self.ports.get(usize::from(*number)))
     }
 
+    /// Whether frames wait for more to leave with them, which they do for microseconds only: no time to sleep.
+    pub fn waits(&self) -> bool {
+        self.ports().any(|port| port.waiting() > 0)
+    }
+
     /// Frames that were submitted to port `number` and not completed yet.
     pub fn in_transmission(&self, number: u8) -> usize {
         let port = self.ports.get(usize::from(number));
-        port.and_then(Port::device)
-            .map_or(0, |device| device.in_flight().transmitting)
+        port.map_or(0, |port| {
+            let device = port.device();
+            port.waiting() + device.map_or(0, |device| device.in_flight().transmitting)
+        })
     }
 
     /// Chunks that are where they belong: in the pool or in the rings. Equal to the UMEM's count between two turns.
@@ -241,8 +252,10 @@ impl Worker {
         self.pool.len()
             + self
                 .ports()
-                .filter_map(Port::device)
-                .map(|device| device.in_flight().total())
+                .map(|port| {
+                    let device = port.device();
+                    port.waiting() + device.map_or(0, |device| device.in_flight().total())
+                })
                 .sum::<usize>()
     }
 }
