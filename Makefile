@@ -76,18 +76,8 @@ fuzzers: ## libFuzzer for a minute on each target (FUZZ_SECONDS)
 			-max_total_time=$${FUZZ_SECONDS:-60} -max_len=4096 || exit 1; \
 	done
 
-# Two lanes, for tests of daemons mostly wait. tweed-pktgen's measure time, and have the machine for themselves afterwards.
-LANE := failing outage overlay
-OTHERS := $(filter-out $(LANE),$(basename $(notdir $(wildcard perf/tests/*.rs))))
-IGNORED := -- --ignored --test-threads=1
 namespaces: ## Real kernel, real etcd, real daemons (root)
-	cargo build --workspace
-	cargo test --workspace --no-run
-	.ci/lanes \
-		'cargo test -p tweed-perf --no-fail-fast $(LANE:%=--test %) $(IGNORED)' \
-		'cargo test -p tweed-perf --no-fail-fast --lib --bins $(OTHERS:%=--test %) $(IGNORED); a=$$?; \
-		cargo test --workspace --exclude tweed-perf --exclude tweed-pktgen --no-fail-fast $(IGNORED) && exit $$a'; \
-	lanes=$$?; cargo test -p tweed-pktgen --no-fail-fast $(IGNORED) && exit $$lanes
+	.ci/namespaces
 
 bench: release ## tweed beside what one would run instead: tables and a page in target/bench, under 8 minutes (root)
 	target/release/tweed-perf bench --short

@@ -94,8 +94,10 @@ fn send(from: &Pod, to: &Pod) -> Result<u64> {
     sink.set_read_timeout(Some(Duration::from_secs(3)))
         .map_err(failed("receive"))?;
     let payload = vec![1; usize::from(to.mtu) - HEADERS];
-    for _ in 0..DATAGRAMS {
-        source.send_to(&payload, target).map_err(failed("send"))?;
+    // Each longer than the last, up to a full one: what coalesces datagrams cannot, so each is a packet everywhere.
+    for short in (0..DATAGRAMS as usize).rev() {
+        let datagram = &payload[short..];
+        source.send_to(datagram, target).map_err(failed("send"))?;
     }
     let arrive = || sink.recv(&mut [0; 16]).ok();
     Ok((0..DATAGRAMS).map_while(|_| arrive()).count() as u64)
