@@ -79,7 +79,7 @@ fuzzers: ## libFuzzer for a minute on each target (FUZZ_SECONDS)
 namespaces: ## Real kernel, real etcd, real daemons (root)
 	.ci/namespaces
 
-bench: release ## tweed beside what one would run instead: tables and a page in target/bench, under 8 minutes (root)
+bench: release ## tweed beside what one would run instead: tables and a page in target/bench, under 10 minutes (root)
 	target/release/tweed-perf bench --short
 
 bench-full: release ## The same with every point and every underlay, under 45 minutes (root)

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::usage::TICKS;
 use crate::bench::Result;
 use crate::lab::{LabError, Pod, Process, binary};
 
@@ -93,18 +92,6 @@ pub struct Running {
 }
 
 impl Running {
-    /// An error when it has ended.
-    pub fn check(&mut self) -> Result<()> {
-        self.process.check_running()
-    }
-
-    /// Seconds that all of its threads spent outside of the kernel so far (proc(5), /proc/pid/stat, utime).
-    pub fn user_time(&self) -> Result<f64> {
-        let path = format!("/proc/{}/stat", self.process.pid());
-        let text = std::fs::read_to_string(&path).map_err(LabError::io(format!("read {path}")))?;
-        user_time(&text).ok_or_else(|| LabError::parse("/proc/pid/stat", &text))
-    }
-
     /// Waits for its end; what it reports.
     pub fn finish(mut self) -> Result<Report> {
         let status = self.process.wait(self.seconds)?;
@@ -209,13 +196,6 @@ impl Report {
     }
 }
 
-/// The fourteenth field; the second is a name in parentheses, which may have blanks in it.
-fn user_time(stat: &str) -> Option<f64> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let ticks: f64 = fields.split_whitespace().nth(11)?.parse().ok()?;
-    Some(ticks / TICKS)
-}
-
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -267,12 +247,5 @@ pub mod tests {
         assert_eq!(report(0.009).lossy(), None);
         assert!(report(0.03).lossy().unwrap().contains("over 2 %"));
         assert!(report(0.99).lossy().unwrap().contains("over 50 %"));
-    }
-
-    #[test]
-    fn user_time_is_found_behind_any_name() {
-        let stat = "7 (a ) b) S 1 7 7 0 -1 4194560 100 0 0 0 250 9 0 0 20 0 1 0 5";
-        assert_eq!(user_time(stat), Some(2.5));
-        assert_eq!(user_time("7"), None);
     }
 }

@@ -6,7 +6,7 @@ use crate::bench::Result;
 use crate::lab::LabError;
 
 /// Ticks a second of /proc/stat: USER_HZ, which is 100 wherever Linux runs on x86-64.
-pub const TICKS: f64 = 100.0;
+const TICKS: f64 = 100.0;
 
 /// A look at the clock of the CPUs.
 #[derive(Clone, Copy, Debug)]
