@@ -82,7 +82,7 @@ namespaces: ## Real kernel, real etcd, real daemons (root)
 bench: release ## tweed beside what one would run instead: tables and a page in target/bench, under 10 minutes (root)
 	target/release/tweed-perf bench --short
 
-bench-full: release ## The same with every point and every underlay, under 45 minutes (root)
+bench-full: release ## The same with every point and every underlay, under an hour (root)
 	target/release/tweed-perf bench
 
 bench-cycles: ## Nanoseconds and cycles per packet, over memory rings

@@ -8,7 +8,7 @@ use clap::Args;
 /// What to measure, how often, and where the report goes.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// The matrix that `make bench` runs: fewer points, shorter looks, only the wire-like underlay; under 8 minutes.
+    /// The matrix that `make bench` runs: fewer points, shorter looks, only the wire-like underlay; under 10 minutes.
     #[arg(long)]
     pub short: bool,
     /// Times that every contender has its turn. Fewer than 5 say little of the spread, and the report says so.

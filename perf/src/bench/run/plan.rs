@@ -54,7 +54,7 @@ impl Shape {
                 time: self.time(0.5, 1.5),
             }),
             Box::new(Cost {
-                sizes: vec![64, 1400],
+                sizes: if self.short { vec![64] } else { vec![64, 1400] },
                 time: self.time(0.5, 1.5),
             }),
             Box::new(Floods {
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn both_matrices_keep_to_their_time() {
         let (short, full) = (minutes(&shape(true).jobs()), minutes(&shape(false).jobs()));
-        assert!(short < 8.0, "{short:.1} minutes");
+        assert!(short < 10.0, "{short:.1} minutes");
         assert!(full < 45.0, "{full:.1} minutes");
     }
 
