@@ -80,15 +80,8 @@ fn what_crosses_a_pair_crosses_a_tun() {
         let dying = Ping {
             ttl: 1,
             ..Ping::default()
-        }
-        .run(x, y.ip)?;
-        expect(
-            dying
-                .errors
-                .iter()
-                .any(|e| e.contains("Time to live exceeded")),
-            || format!("no time exceeded: {dying}"),
-        )?;
+        };
+        dying.run(x, y.ip)?.expect_expired()?;
         let (mode, queues, _) = uplink(t1)?;
         expect((mode, queues) == ("tun", 2), || {
             format!("{queues} queues of mode {mode}")

@@ -1,12 +1,11 @@
 //! What waits at a port, and for how long. The host's side of the TUN is a socket pair, which keeps packets apart as a TUN does.
 
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 
 use contract::wire::Sum;
 
 use super::*;
-use crate::tun::Tun;
+use crate::tun::tests::pair;
 use crate::xsk::{DEFAULT_HEADROOM, Hugepages, Umem};
 
 const NOW: u64 = 1 << 40;
@@ -23,16 +22,10 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let (host, queue) = UnixDatagram::pair().unwrap();
-        for end in [&host, &queue] {
-            end.set_nonblocking(true).unwrap();
-        }
+        let (tun, host) = pair(1);
         let (_, pool) = Umem::map(FRAMES as u32, 2048, DEFAULT_HEADROOM, Hugepages::Off).unwrap();
         let mut port = Port::default();
-        port.open(
-            Tun::over(OwnedFd::from(queue), 1, true).into(),
-            PortKind::Uplink,
-        );
+        port.open(tun.into(), PortKind::Uplink);
         Rig {
             port,
             pool,

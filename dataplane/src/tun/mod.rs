@@ -103,4 +103,4 @@ impl Tun {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests;
+pub(crate) mod tests;

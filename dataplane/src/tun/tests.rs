@@ -13,6 +13,15 @@ use crate::xsk::{BURST, DEFAULT_HEADROOM, Hugepages, Umem};
 const FRAMES: usize = 96;
 const ETHERNET: usize = 14;
 
+/// A queue whose frames carry `port`, and the host's side of it.
+pub(crate) fn pair(port: u8) -> (Tun, UnixDatagram) {
+    let (host, queue) = UnixDatagram::pair().unwrap();
+    for end in [&host, &queue] {
+        end.set_nonblocking(true).unwrap();
+    }
+    (Tun::over(OwnedFd::from(queue), port, true), host)
+}
+
 struct Rig {
     tun: Tun,
     host: UnixDatagram,
@@ -22,13 +31,10 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let (host, queue) = UnixDatagram::pair().unwrap();
-        for end in [&host, &queue] {
-            end.set_nonblocking(true).unwrap();
-        }
+        let (tun, host) = pair(7);
         let (_, pool) = Umem::map(FRAMES as u32, 2048, DEFAULT_HEADROOM, Hugepages::Off).unwrap();
         Rig {
-            tun: Tun::over(OwnedFd::from(queue), 7, true),
+            tun,
             host,
             pool,
             counters: PortCounters::default(),

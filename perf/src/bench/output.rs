@@ -6,7 +6,7 @@ use std::path::Path;
 use super::model::{Report, SCHEMA};
 use super::options::Options;
 use super::table::Table;
-use super::{Result, html, markdown, run};
+use super::{Result, html, markdown};
 use crate::lab::LabError;
 use crate::style::Style;
 
@@ -40,7 +40,7 @@ pub fn deliver(report: &Report, options: &Options) -> Result<()> {
         }
         false => {
             let style = Style::of_stdout();
-            print!("{}", Table::new(report, run::BASELINE, style));
+            print!("{}", Table::new(report, style));
             println!("{place}");
         }
     }

@@ -3,24 +3,20 @@
 use std::fmt;
 
 use super::model::{Cell, Flood, Measure, Report};
+use super::verdict::{BASELINE, Beside, Verdict};
 use super::words::{self, number, range};
 use crate::style::Style;
 
 /// A report, to be printed.
 pub struct Table<'a> {
     report: &'a Report,
-    baseline: &'a str,
     style: Style,
 }
 
 impl<'a> Table<'a> {
-    /// With ratios to this contender.
-    pub fn new(report: &'a Report, baseline: &'a str, style: Style) -> Self {
-        Table {
-            report,
-            baseline,
-            style,
-        }
+    /// With ratios to [`BASELINE`].
+    pub fn new(report: &'a Report, style: Style) -> Self {
+        Table { report, style }
     }
 
     fn width(&self) -> usize {
@@ -44,11 +40,11 @@ impl<'a> Table<'a> {
         let column = head.len().max(8) * usize::from(measure.axis.is_some());
         writeln!(
             f,
-            "  {head:>column$}  {:width$} {:>9} {:>19} {:>20}",
+            "  {head:>column$}  {:width$} {:>9} {:>19} {:>22}",
             "",
             "median",
             "low..high",
-            format!("/ {}", self.baseline)
+            format!("/ {BASELINE}")
         )?;
         for x in points {
             let at = x.map(words::whole).unwrap_or_default();
@@ -67,20 +63,23 @@ impl<'a> Table<'a> {
             return writeln!(f, "{:>9}", "-");
         };
         write!(f, "{:>9} {:>19}", number(summary.median), range(&summary))?;
-        let ratio = match cell.contender == self.baseline {
-            true => None,
-            false => measure.ratio(&cell.contender, self.baseline, cell.x),
-        };
-        let Some(ratio) = ratio else {
+        let beside = Beside::of(measure, &cell.contender, BASELINE, cell.x);
+        let Some(beside) = beside.filter(|_| cell.contender != BASELINE) else {
             return writeln!(f);
         };
-        let (middle, spread) = (words::ratio(ratio.median), words::ratio_range(&ratio));
-        let text = format!("{:>20}", format!("{middle} ({spread})"));
-        // Only what every round says is coloured.
-        let text = match (ratio.low > 1.0, ratio.high < 1.0) {
-            (true, _) => self.style.verdict(true, &text),
-            (_, true) => self.style.verdict(false, &text),
-            _ => text,
+        let figures = match beside.ratio {
+            Some(ratio) => format!(
+                "{} ({})",
+                words::ratio(ratio.median),
+                words::ratio_range(&ratio)
+            ),
+            None => String::new(),
+        };
+        let text = format!("{:>22}", format!("{} {figures}", beside.verdict.sign()));
+        let text = match beside.verdict {
+            Verdict::Better => self.style.verdict(true, &text),
+            Verdict::Worse => self.style.verdict(false, &text),
+            Verdict::Even | Verdict::TooFew => text,
         };
         writeln!(f, " {text}")
     }

@@ -32,8 +32,6 @@ use plan::Shape;
 use progress::{Progress, minutes};
 use schedule::{Outcome, Task};
 
-pub use noise::BASELINE;
-
 /// How long the machine is watched while nobody is asked.
 const REST: Duration = Duration::from_secs(1);
 

@@ -2,9 +2,7 @@
 
 use crate::bench::measure::Spent;
 use crate::bench::model::Measure;
-
-/// Who everyone is compared to.
-pub const BASELINE: &str = "kernel vxlan";
+use crate::bench::verdict::BASELINE;
 
 /// Spread of the baseline's samples above which a measure says nothing, as a share of their median.
 const SPREAD: f64 = 0.15;

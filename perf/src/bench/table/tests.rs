@@ -43,7 +43,7 @@ fn report() -> Report {
         began: "2026-01-01T00:00:00Z".to_owned(),
         seconds: 90.0,
         machine: Machine::here(),
-        rounds: 2,
+        rounds: 3,
         contenders: vec![
             entrant("tweed", None),
             entrant("kernel vxlan", None),
@@ -54,8 +54,13 @@ fn report() -> Report {
                 "pods.a",
                 None,
                 vec![
-                    cell("tweed", None, &[Some(200.0), Some(220.0)], &[]),
-                    cell("kernel vxlan", None, &[Some(100.0), Some(100.0)], &["warm"]),
+                    cell("tweed", None, &[Some(200.0), Some(220.0), Some(210.0)], &[]),
+                    cell(
+                        "kernel vxlan",
+                        None,
+                        &[Some(100.0), Some(100.0), Some(100.0)],
+                        &["warm"],
+                    ),
                 ],
             ),
             measure(
@@ -91,14 +96,14 @@ fn report() -> Report {
 }
 
 fn text(style: Style) -> String {
-    Table::new(&report(), "kernel vxlan", style).to_string()
+    Table::new(&report(), style).to_string()
 }
 
 #[test]
 fn a_line_has_median_spread_and_ratio_with_its_own() {
     let text = self::text(Style::new(false));
     let line = text.lines().find(|line| line.contains("210")).unwrap();
-    for part in ["tweed", "200..220", "2.10 (2.00..2.20)"] {
+    for part in ["tweed", "200..220", "▲ 2.10 (2.00..2.20)"] {
         assert!(line.contains(part), "{line}");
     }
 }
@@ -134,7 +139,7 @@ fn a_note_that_concerns_several_stands_once() {
     for cell in &mut report.measures[0].cells {
         cell.notes = vec!["cold".to_owned()];
     }
-    let text = Table::new(&report, "kernel vxlan", Style::new(false)).to_string();
+    let text = Table::new(&report, Style::new(false)).to_string();
     assert!(text.contains("  tweed, kernel vxlan: cold\n"), "{text}");
 }
 

@@ -117,6 +117,14 @@ impl PingReport {
         Ok(report)
     }
 
+    /// An error unless a router told that the TTL was used up.
+    pub fn expect_expired(&self) -> Result<()> {
+        let expired = |line: &String| line.contains("Time to live exceeded");
+        expect(self.errors.iter().any(expired), || {
+            format!("no time exceeded: {self}")
+        })
+    }
+
     /// Requests without a reply.
     pub fn lost(&self) -> u32 {
         self.sent - self.received.min(self.sent)
