@@ -8,6 +8,8 @@ pub mod choice;
 pub mod compile;
 // Which node owns which pod subnet, and how packets reach it.
 pub mod lease;
+// Masquerading, and accepting what is forwarded between pods.
+pub mod masquerade;
 // The kernel's devices, addresses, routes and neighbours.
 pub mod netlink;
 // The loop that joins everything.

@@ -11,6 +11,7 @@ use anyhow::Context;
 use contract::config::Config;
 use contract::tables::{Origin, Publisher};
 use control::lease::{self, Identity, Source, View};
+use control::masquerade;
 use control::netlink::Netlink;
 use control::netlink::events::Events;
 use control::reconcile::{RESYNC, Reconciler};
@@ -115,6 +116,7 @@ fn from(settings: &Settings) -> String {
 async fn run(config: Config) -> Result<(), Failure> {
     let environment = |error: anyhow::Error| Failure::Environment(error);
     check_privilege().map_err(environment)?;
+    masquerade::check(&config).map_err(|error| environment(error.into()))?;
     let events = Events::subscribe().map_err(|error| environment(error.into()))?;
     let netlink = Netlink::open().map_err(|error| environment(error.into()))?;
     let underlay = netlink

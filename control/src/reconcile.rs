@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::compile::{self, Compiled, Underlay, Uplink};
 use crate::lease::{Backend, Cluster, Identity, OwnLease, View};
+use crate::masquerade::{Keeper, RulesError, Standing, Wanted as WantedRules};
 use crate::netlink::events::{Event, Events};
 use crate::netlink::next_hop::NextHops;
 use crate::netlink::uplink::Wanted;
@@ -49,6 +50,9 @@ pub enum ReconcileError {
     /// The tables segment.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// Masquerade and forward rules.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// A file that others read.
     #[error(transparent)]
     Replace(#[from] ReplaceError),
@@ -103,6 +107,7 @@ pub struct Reconciler {
     view: watch::Receiver<View>,
     underlay: Underlay,
     uplink: Option<(Wanted, Uplink)>,
+    rules: Keeper,
     hops: NextHops,
     slots: Slots,
     /// What stands in the segment, if it could be read back.
@@ -120,7 +125,7 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Before the first pass. `netlink` and `events` must belong to the namespace of `underlay`, and `events` must be the
+    /// Before the first pass, in a tokio runtime. `netlink` and `events` must belong to the namespace of `underlay`, and `events` must be the
     /// older, so that nothing happens unseen in between.
     #[expect(
         clippy::too_many_arguments,
@@ -142,6 +147,7 @@ impl Reconciler {
             slots: standing.as_ref().map(Slots::read_back).unwrap_or_default(),
             hops: NextHops::new(underlay.index),
             status: StatusFile::new(&config.run_dir),
+            rules: Keeper::start(Duration::from_secs(config.firewall.resync_s.into())),
             config,
             netlink,
             events,
@@ -202,6 +208,7 @@ impl Reconciler {
                     changed.map_err(|_| ReconcileError::LeaseKeeper)?;
                     true
                 }
+                () = self.rules.changed() => true,
                 event = self.events.next() => note(&mut look, &mut self.hops, event),
                 _ = timer.tick() => return Ok(Look::EVERYWHERE),
                 () = again => return Ok(look),
@@ -298,12 +305,22 @@ impl Reconciler {
         self.publish(&compiled.tables)?;
         self.compiled = Some(compiled);
         self.was_served = true;
+        let rules = WantedRules::new(&self.config, network, subnet);
+        let standing = self.rules.want(rules);
+        if standing == Standing::Pending {
+            // The file says who masquerades: not before that was tried. The end of the first look wakes us.
+            return Ok(());
+        }
         self.admit_pods(SubnetEnv {
             network,
             subnet,
             mtu: mtu.try_into().unwrap_or(u16::MAX),
-            ipmasq: false,
-        })
+            ipmasq: self.config.firewall.ip_masq,
+        })?;
+        match standing {
+            Standing::Trouble(error) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     async fn look_at_uplink(

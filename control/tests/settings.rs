@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use control::settings::flags::{Takes, find};
 use toml::{Table, Value};
 
 /// A `node.toml` and what to start the binary with.
@@ -108,6 +109,25 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             "lease.renew_margin_s",
             Value::from(5400),
         ),
+        ("ip-masq", "true", "firewall.ip_masq", Value::from(true)),
+        (
+            "ip-masq-fully-random-disable",
+            "true",
+            "firewall.fully_random",
+            Value::from(false),
+        ),
+        (
+            "iptables-forward-rules",
+            "false",
+            "firewall.forward_rules",
+            Value::from(false),
+        ),
+        (
+            "iptables-resync",
+            "30",
+            "firewall.resync_s",
+            Value::from(30),
+        ),
     ]
 }
 
@@ -119,12 +139,16 @@ fn each_flag_and_each_variable_becomes_its_key() {
     let run = Run::new(PARTNERS);
     for (flag, typed, key, value) in rows() {
         let name = format!("--{flag}");
-        for arguments in [
+        let mut spellings = vec![
             vec![format!("-{flag}={typed}")],
-            vec![format!("-{flag}"), typed.to_owned()],
             vec![format!("--{flag}={typed}")],
-            vec![format!("--{flag}"), typed.to_owned()],
-        ] {
+        ];
+        // What follows a switch is not its value.
+        if find(flag).unwrap().takes != Takes::Switch {
+            spellings.push(vec![format!("-{flag}"), typed.to_owned()]);
+            spellings.push(vec![format!("--{flag}"), typed.to_owned()]);
+        }
+        for arguments in spellings {
             let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
             let (printed, _) = run.config(&arguments, &[]);
             holds(&printed, key, &value, &name);

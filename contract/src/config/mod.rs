@@ -58,6 +58,8 @@ pub struct Config {
     pub underlay: Underlay,
     /// The host's uplink.
     pub overlay: Overlay,
+    /// Rules for what pods send to the world, and for what is forwarded between pods.
+    pub firewall: Firewall,
     /// Where leases come from and how ours is kept.
     pub lease: Lease,
     /// The etcd cluster.
@@ -138,6 +140,19 @@ impl Overlay {
             OverlayKind::Tun => self.device.clone(),
         }
     }
+}
+
+/// `[firewall]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Firewall {
+    /// Masquerade what leaves the cluster.
+    pub ip_masq: bool,
+    /// With source ports drawn at random; else the pod's own port, where it is free.
+    pub fully_random: bool,
+    /// Accept what is forwarded for pods where a firewall would drop it.
+    pub forward_rules: bool,
+    /// Seconds between two looks at the rules.
+    pub resync_s: u32,
 }
 
 /// Where leases come from.

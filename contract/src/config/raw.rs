@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::names::Names;
 use super::{
-    BindMode, Config, ConfigError, Dataplane, DeviceRef, Etcd, Hugepages, Idle, Lease, LeaseSource,
-    Overlay, OverlayKind, Pattern, Underlay, Worker,
+    BindMode, Config, ConfigError, Dataplane, DeviceRef, Etcd, Firewall, Hugepages, Idle, Lease,
+    LeaseSource, Overlay, OverlayKind, Pattern, Underlay, Worker,
 };
 
 /// Declares a section: a struct whose serde default is the literal given, so that key, type and default stand in one line.
@@ -41,6 +41,12 @@ section!(RawOverlay {
     kind: String = "veth",
     device: String = "tweed0",
     mtu: u32 = 0u32,
+});
+section!(RawFirewall {
+    ip_masq: bool = false,
+    fully_random: bool = true,
+    forward_rules: bool = true,
+    resync_s: u32 = 5u32,
 });
 section!(RawLease {
     source: String = "etcd",
@@ -84,6 +90,7 @@ pub(super) struct Raw {
     node: RawNode,
     underlay: RawUnderlay,
     overlay: RawOverlay,
+    firewall: RawFirewall,
     lease: RawLease,
     etcd: RawEtcd,
     dataplane: RawDataplane,
@@ -96,6 +103,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("node", RawNode::KEYS),
     ("underlay", RawUnderlay::KEYS),
     ("overlay", RawOverlay::KEYS),
+    ("firewall", RawFirewall::KEYS),
     ("lease", RawLease::KEYS),
     ("etcd", RawEtcd::KEYS),
     ("dataplane", RawDataplane::KEYS),
@@ -218,6 +226,7 @@ impl TryFrom<Raw> for Config {
             state_dir: raw.node.state_dir,
             underlay: raw.underlay.try_into()?,
             overlay: raw.overlay.try_into()?,
+            firewall: raw.firewall.try_into()?,
             lease: raw.lease.try_into()?,
             etcd: raw.etcd.try_into()?,
             dataplane: raw.dataplane.try_into()?,
@@ -267,6 +276,19 @@ impl TryFrom<RawOverlay> for Overlay {
             kind: choose("overlay.kind", &raw.kind, &kinds)?,
             device,
             mtu,
+        })
+    }
+}
+
+impl TryFrom<RawFirewall> for Firewall {
+    type Error = ConfigError;
+
+    fn try_from(raw: RawFirewall) -> Result<Self, ConfigError> {
+        Ok(Firewall {
+            ip_masq: raw.ip_masq,
+            fully_random: raw.fully_random,
+            forward_rules: raw.forward_rules,
+            resync_s: within("firewall.resync_s", raw.resync_s, 1..=3600)?,
         })
     }
 }

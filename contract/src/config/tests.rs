@@ -109,6 +109,7 @@ fn values_out_of_range_name_key_and_range() {
         "[underlay]\ninterface = \"a\\u0000b\"\n",
         "underlay.interface",
     );
+    refused("[firewall]\nresync_s = 0\n", "from 1 to 3600");
     refused("[lease]\nrenew_margin_s = 86400\n", "from 1 to 86399");
     refused("[etcd]\nendpoints = []\n", "at least one URL");
     refused("[etcd]\nendpoints = [\"127.0.0.1\"]\n", "http://");

@@ -74,7 +74,6 @@ const fn flag(
 }
 
 const ONLY_KUBE: &str = "only flanneld's Kubernetes subnet manager has a use for it";
-const NO_MASQUERADE: &str = "tweed installs no masquerade rules to change";
 const NO_HEALTHZ: &str = "tweed-control has no health endpoint; systemd's watchdog looks after it (Type=notify), and \
     `tweed-perf serve` answers over HTTP";
 const LOGGING: &str = "say RUST_LOG=debug for more of the log";
@@ -111,16 +110,14 @@ pub static FLAGS: &[Flag] = &[
         "Renew the lease this long before its end; 1 to 1439"),
     flag("public-ipv6", "FLANNELD_PUBLIC_IPV6", One("IP"), Ignored { inert: "", why: "tweed's underlay is IPv4; no IPv6 address is published" },
         "Not yet: no IPv6"),
-    flag("ip-masq", "FLANNELD_IP_MASQ", Switch, Refused { inert: "false", why: "tweed installs no masquerade rules yet; without the flag \
-        subnet.env says FLANNEL_IPMASQ=false, at which the CNI plugin masquerades" },
-        "Not yet: refused"),
-    flag("ip-masq-fully-random-disable", "FLANNELD_IP_MASQ_FULLY_RANDOM_DISABLE", Switch, Ignored { inert: "false", why: NO_MASQUERADE },
-        "Not yet: no masquerade rules"),
-    flag("iptables-forward-rules", "FLANNELD_IPTABLES_FORWARD_RULES", Switch, Ignored { inert: "false", why: "tweed installs no forward rules; \
-        if the policy of the FORWARD chain is DROP, accept the pod network there yourself" },
-        "Not yet: no forward rules"),
-    flag("iptables-resync", "FLANNELD_IPTABLES_RESYNC", One("SECONDS"), Ignored { inert: "", why: "tweed installs no rules to look after" },
-        "Not yet: no rules to look after"),
+    flag("ip-masq", "FLANNELD_IP_MASQ", Switch, Key("firewall.ip_masq", on),
+        "Masquerade what pods send out of the cluster"),
+    flag("ip-masq-fully-random-disable", "FLANNELD_IP_MASQ_FULLY_RANDOM_DISABLE", Switch, Key("firewall.fully_random", off),
+        "Masquerade with the pod's own source port where it is free"),
+    flag("iptables-forward-rules", "FLANNELD_IPTABLES_FORWARD_RULES", Switch, Key("firewall.forward_rules", on),
+        "Accept the pod network in iptables' FORWARD chain, where there is one"),
+    flag("iptables-resync", "FLANNELD_IPTABLES_RESYNC", One("SECONDS"), Key("firewall.resync_s", seconds),
+        "Seconds between two looks at the rules; 1 to 3600"),
     flag("ip-blackhole-route", "FLANNELD_IP_BLACKHOLE_ROUTE", Switch, Ignored { inert: "false", why: "tweed always has an unreachable route for its \
         own subnet, behind whatever serves it" },
         "Always so: an unreachable route for our subnet"),
@@ -183,6 +180,25 @@ fn comma_list(typed: &[String]) -> Result<Value, String> {
         .map(str::to_owned)
         .collect();
     Ok(parts.into())
+}
+
+/// A switch has been checked before; a value that is none is as good as off.
+fn on(typed: &[String]) -> Result<Value, String> {
+    let typed = typed.last().map_or("", String::as_str);
+    Ok((switch(typed) == Some(true)).into())
+}
+
+fn off(typed: &[String]) -> Result<Value, String> {
+    let typed = typed.last().map_or("", String::as_str);
+    Ok((switch(typed) != Some(true)).into())
+}
+
+fn seconds(typed: &[String]) -> Result<Value, String> {
+    let typed = typed.last().map_or("", String::as_str);
+    match typed.parse::<i64>() {
+        Ok(seconds @ 1..=3600) => Ok(seconds.into()),
+        _ => Err("it must be a number of seconds from 1 to 3600".into()),
+    }
 }
 
 fn minutes(typed: &[String]) -> Result<Value, String> {

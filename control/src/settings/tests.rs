@@ -39,10 +39,14 @@ fn a_flag_is_read_as_go_reads_it() {
 #[test]
 fn switches_take_what_go_takes() {
     for off in ["0", "f", "F", "false", "FALSE", "False"] {
-        assert!(read(&[&format!("-ip-masq={off}")]).is_ok(), "{off}");
+        let config = read(&[&format!("-ip-masq={off}")]).unwrap().config;
+        assert!(!config.firewall.ip_masq, "{off}");
+        assert!(read(&[&format!("-kube-subnet-mgr={off}")]).is_ok(), "{off}");
     }
     for on in ["=1", "=t", "=T", "=true", "=TRUE", "=True", ""] {
-        let error = read(&[&format!("--ip-masq{on}")]).unwrap_err();
+        let config = read(&[&format!("--ip-masq{on}")]).unwrap().config;
+        assert!(config.firewall.ip_masq, "{on}");
+        let error = read(&[&format!("--kube-subnet-mgr{on}")]).unwrap_err();
         assert!(matches!(error, SettingsError::Refused { .. }), "{on}");
     }
     let error = read(&["-ip-masq=yes"]).unwrap_err().to_string();
@@ -87,6 +91,10 @@ fn what_is_wrong_is_named_as_it_was_typed() {
         (
             &["-subnet-lease-renew-margin=0"],
             "--subnet-lease-renew-margin is \"0\"",
+        ),
+        (
+            &["-iptables-resync=0"],
+            "--iptables-resync is \"0\"; it must be a number of seconds",
         ),
         (
             &["-kube-subnet-mgr"],

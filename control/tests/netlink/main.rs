@@ -2,6 +2,8 @@
 
 /// The whole daemon over the file source.
 mod control;
+/// Masquerade rules.
+mod masquerade;
 /// Namespaces that clean up after themselves.
 mod netns;
 /// Underlay, routes and neighbours.
