@@ -36,6 +36,7 @@ mod inner;
 pub mod offload;
 mod open_port;
 mod port;
+mod priority;
 mod run;
 mod sample;
 mod threads;

@@ -13,6 +13,7 @@ use crate::answer::Answerer;
 use crate::budget::Budget;
 use crate::device::Device;
 use crate::encap::IpIds;
+use crate::priority;
 use crate::run::{Command, run};
 use crate::wake::Wake;
 use crate::worker::Worker;
@@ -92,6 +93,9 @@ impl WorkerHandle {
             (config.dataplane.clone(), config.workers.len(), wake.clone());
         let body = move || -> Option<Worker> {
             let mapped = pin(index, assigned.cpu).and_then(|()| {
+                if let Err(error) = priority::set(settings.nice) {
+                    tracing::warn!(worker = index, nice = settings.nice, "the scheduler's priority stays as it is: {error}; it needs CAP_SYS_NICE, or dataplane.nice = 0");
+                }
                 Umem::map(
                     settings.frames,
                     settings.chunk_size,

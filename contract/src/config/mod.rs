@@ -241,6 +241,8 @@ pub struct Dataplane {
     pub ring_size: u32,
     /// Idle mode.
     pub idle: Idle,
+    /// Nice value of the workers, -20 to 19.
+    pub nice: i32,
     /// SO_PREFER_BUSY_POLL.
     pub busy_poll: bool,
     /// Huge pages.

@@ -71,6 +71,7 @@ section!(RawDataplane {
     ring_size: u32 = 2048u32,
     idle: String = "adaptive",
     idle_spin_us: u32 = 50u32,
+    nice: i32 = -10i32,
     busy_poll: bool = false,
     hugepages: String = "auto",
     icmp_errors_per_s: u32 = 1000u32,
@@ -142,7 +143,11 @@ fn choose<T: Copy>(key: &str, typed: &str, choices: &[(&str, T)]) -> Result<T, C
     }
 }
 
-fn within(key: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> Result<u32, ConfigError> {
+fn within<N: PartialOrd + std::fmt::Display>(
+    key: &str,
+    value: N,
+    range: std::ops::RangeInclusive<N>,
+) -> Result<N, ConfigError> {
     if range.contains(&value) {
         return Ok(value);
     }
@@ -430,6 +435,7 @@ impl TryFrom<RawDataplane> for Dataplane {
             chunk_size: raw.chunk_size,
             ring_size,
             idle,
+            nice: within("dataplane.nice", raw.nice, -20..=19)?,
             busy_poll: raw.busy_poll,
             hugepages,
             icmp_errors_per_s,

@@ -94,6 +94,10 @@ fn values_out_of_range_name_key_and_range() {
         "[dataplane]\nchunk_size = 4096\nframes = 1048576\n",
         "dataplane.frames is 1048576; it must be from 8192 to 1048575",
     );
+    refused(
+        "[dataplane]\nnice = -21\n",
+        "dataplane.nice is -21; it must be from -20 to 19",
+    );
     refused("[dataplane]\nidle = \"nap\"\n", "\"adaptive\", \"spin\"");
     refused(
         "[overlay]\nmtu = 99\n",

@@ -17,6 +17,8 @@
 mod abi;
 // Sockets and their options.
 mod bind;
+// The device below.
+mod device_gro;
 // Which frames leave as one message.
 mod gather;
 // Outer headers.
@@ -30,6 +32,7 @@ use std::net::SocketAddrV4;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 pub use bind::UdpError;
+pub use device_gro::DeviceGro;
 use receive::Receiver;
 use send::Sender;
 
