@@ -6,6 +6,8 @@
 pub mod choice;
 // From leases, next hops and devices to the engine's tables.
 pub mod compile;
+// Which pods are kept out of the overlay.
+pub mod fence;
 // Which node owns which pod subnet, and how packets reach it.
 pub mod lease;
 // Masquerading, and accepting what is forwarded between pods.

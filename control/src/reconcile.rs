@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::compile::{self, Compiled, Underlay, Uplink};
+use crate::fence::{self, Fence};
 use crate::lease::{Backend, Cluster, Identity, OwnLease, View};
 use crate::masquerade::{Keeper, RulesError, Standing, Wanted as WantedRules};
 use crate::netlink::events::{Event, Events};
@@ -28,7 +29,7 @@ use crate::replace::ReplaceError;
 use crate::slots::Slots;
 use crate::state::{State, StateError};
 use crate::status::{self, Own, Status, StatusFile};
-use crate::subnet_env::SubnetEnv;
+use crate::subnet_env::{self, SubnetEnv};
 
 /// A look at everything at least this often, whatever the events say.
 pub const RESYNC: Duration = Duration::from_secs(10);
@@ -114,6 +115,7 @@ pub struct Reconciler {
     standing: Option<Tables>,
     compiled: Option<Compiled>,
     subnet_env: Option<SubnetEnv>,
+    fence: Fence,
     /// Our lease was held in this run: from then on not holding it is a loss.
     was_held: bool,
     /// Tables of ours were published in this run: from then on nothing the node lacks ends it.
@@ -143,6 +145,9 @@ impl Reconciler {
     ) -> Self {
         // Mangled tables cannot be continued; the next publication replaces them.
         let standing = publisher.tables().ok();
+        let mut given_out = state.given_out();
+        // Of flanneld's run before us, say.
+        given_out.extend(subnet_env::previous_subnet(&config.lease.subnet_env));
         Reconciler {
             slots: standing.as_ref().map(Slots::read_back).unwrap_or_default(),
             hops: NextHops::new(underlay.index),
@@ -160,6 +165,7 @@ impl Reconciler {
             standing,
             compiled: None,
             subnet_env: None,
+            fence: Fence::new(given_out),
             was_held: false,
             was_served: false,
             owed: Look::default(),
@@ -228,6 +234,7 @@ impl Reconciler {
         let Some(cluster) = &view.cluster else {
             return underlay;
         };
+        let standing = self.standing.as_ref();
         match cluster.own {
             OwnLease::Held { subnet, .. } => {
                 underlay?;
@@ -235,7 +242,9 @@ impl Reconciler {
                 self.serve(cluster, subnet, look).await
             }
             // A lease not yet had is no lease lost: what an earlier run published goes on until the source has spoken.
-            OwnLease::Acquiring if !self.was_held => underlay,
+            OwnLease::Acquiring if !self.was_held && !fence::is_anothers(standing, cluster) => {
+                underlay
+            }
             // Whatever the state of the underlay: the subnet may be another's.
             OwnLease::Acquiring | OwnLease::Lost { .. } => self.fence().and(underlay),
         }
@@ -280,6 +289,10 @@ impl Reconciler {
         }
         let mtu = compile::overlay_mtu(cluster, self.underlay.mtu, &self.config);
         self.look_at_uplink(network, subnet, mtu, look).await?;
+        // Before tables are published that would carry what the pods of a lost subnet send.
+        self.fence
+            .put(&self.netlink, network, subnet, look.routes)
+            .await?;
         let Some((_, uplink)) = &self.uplink else {
             return Ok(());
         };
@@ -395,6 +408,8 @@ impl Reconciler {
             return Ok(());
         }
         self.state.remember_subnet(env.subnet)?;
+        self.state
+            .remember_given_out(self.fence.give_out(env.subnet))?;
         env.write(&self.config.lease.subnet_env)?;
         tracing::info!(subnet = %env.subnet, mtu = env.mtu, "pods may be attached");
         if !sysctl::forwards_ipv4() {

@@ -1,9 +1,11 @@
-//! What must survive a restart and a reboot: the VTEP MAC and the last subnet, a line of text each, in `node.state_dir`.
+//! What must survive a restart and a reboot: the VTEP MAC and the last subnet, a line of text each, in `node.state_dir`; and
+//! what must survive a restart alone: the subnets that pods of this boot can have addresses of.
 //!
 //! The MAC is in every peer's tables. flanneld in etcd mode keeps it only in its kernel device and publishes a new one
 //! after each reboot; ours is chosen once. A file that is there but cannot be understood is an error for the MAC,
 //! because replacing it silently would change the node's identity, and nothing for the subnet, which is only a wish.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,17 +52,24 @@ pub enum StateError {
     Write(#[from] ReplaceError),
 }
 
+/// A new one at each boot (linux: Documentation/admin-guide/sysctl/kernel.rst, random).
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// The directory `node.state_dir`.
 #[derive(Clone, Debug)]
 pub struct State {
     directory: PathBuf,
+    boot: String,
 }
 
 impl State {
     /// Nothing is read or made yet.
     pub fn new(directory: &Path) -> Self {
+        // Without an id all boots are one, and a subnet is fenced longer than need be, which harms nobody.
+        let boot = fs::read_to_string(BOOT_ID).unwrap_or_default();
         State {
             directory: directory.to_owned(),
+            boot: boot.trim().to_owned(),
         }
     }
 
@@ -122,8 +131,32 @@ impl State {
         )?)
     }
 
+    /// The subnets that pods can have got addresses from since the machine booted. What cannot be read is passed over.
+    pub fn given_out(&self) -> BTreeSet<Ipv4Net> {
+        let text = fs::read_to_string(self.given_out_path()).unwrap_or_default();
+        match text.split_once('\n') {
+            Some((boot, subnets)) if boot == self.boot => subnets
+                .lines()
+                .filter_map(|line| line.trim().parse::<Ipv4Net>().ok())
+                .map(|net| net.trunc())
+                .collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// Saves what [`State::given_out`] shall say until the next boot.
+    pub fn remember_given_out(&self, subnets: &BTreeSet<Ipv4Net>) -> Result<(), StateError> {
+        let lines: String = subnets.iter().map(|net| format!("{net}\n")).collect();
+        let text = format!("{}\n{lines}", self.boot);
+        Ok(replace(&self.given_out_path(), text.as_bytes(), 0o644)?)
+    }
+
     fn subnet_path(&self) -> PathBuf {
         self.directory.join("subnet")
+    }
+
+    fn given_out_path(&self) -> PathBuf {
+        self.directory.join("given-out")
     }
 }
 
@@ -195,6 +228,37 @@ mod tests {
         );
         fs::write(dir.path().join("subnet"), b"\xff10.244").unwrap();
         assert_eq!(state.previous_subnet(), None);
+    }
+
+    #[test]
+    fn what_was_given_out_is_remembered_until_the_next_boot() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::new(dir.path());
+        assert!(!state.boot.is_empty(), "the kernel names no boot");
+        assert_eq!(state.given_out(), BTreeSet::new());
+        let nets = |text: &str| -> BTreeSet<Ipv4Net> {
+            text.split(' ').map(|net| net.parse().unwrap()).collect()
+        };
+        let given_out = nets("10.244.7.0/24 10.244.9.0/24");
+        state.remember_given_out(&given_out).unwrap();
+        assert_eq!(State::new(dir.path()).given_out(), given_out);
+        let next_boot = State {
+            boot: "another".into(),
+            ..state.clone()
+        };
+        assert_eq!(next_boot.given_out(), BTreeSet::new());
+        next_boot
+            .remember_given_out(&nets("10.244.8.0/24"))
+            .unwrap();
+        assert_eq!(next_boot.given_out(), nets("10.244.8.0/24"));
+        fs::write(dir.path().join("given-out"), b"another\n\xff\n").unwrap();
+        assert_eq!(next_boot.given_out(), BTreeSet::new());
+        fs::write(
+            dir.path().join("given-out"),
+            "another\n10.244.1.0/24\n10.2\n",
+        )
+        .unwrap();
+        assert_eq!(next_boot.given_out(), nets("10.244.1.0/24"));
     }
 
     #[test]

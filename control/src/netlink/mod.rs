@@ -16,6 +16,8 @@ pub mod next_hop;
 pub mod offload;
 // Routes and route lookups.
 pub mod route;
+// Policy rules: the fence around subnets that were lost.
+pub mod rule;
 // `/proc/sys`.
 pub mod sysctl;
 // The device that carries the tunnel.

@@ -334,6 +334,54 @@ fn a_lost_lease_is_fenced_and_a_regained_one_served() {
     assert_eq!(after.adjacencies, before.adjacencies);
 }
 
+/// The theft falls into a time without control; the pods that were made before it do not know.
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn a_subnet_that_went_to_another_while_control_was_away_is_fenced() {
+    let mut site = Site::new();
+    site.lease(OWN, "10.77.0.1", "02:00:00:00:00:01");
+    let daemon = site.start();
+    site.until_file("subnet.env");
+    daemon.signal("-KILL");
+    daemon.wait();
+
+    site.lease(OWN, "10.77.0.2", PEER_VTEP);
+    let daemon = site.start();
+    site.until("nothing served for another", |tables| {
+        tables.routes.is_empty()
+    });
+
+    site.lease("10.244.5.0-24", "10.77.0.1", "02:00:00:00:00:01");
+    site.until("our new subnet", |tables| {
+        leads_to(tables, [10, 244, 5, 0], 1)
+    });
+    let fence = "from 10.244.1.0/24 to 10.244.0.0/16 prohibit";
+    let rules = site.node.ip("rule");
+    assert!(
+        rules.contains(fence),
+        "it was published before the fence stood: {rules}"
+    );
+
+    // Somebody deletes it, and control is killed once more.
+    site.node.ip("rule del pref 117");
+    site.until_ip_says("rule", fence);
+    daemon.signal("-KILL");
+    daemon.wait();
+    site.node.ip("rule del pref 117");
+    let _daemon = site.start();
+    site.until_ip_says("rule", fence);
+
+    // The subnet is ours again; the pods of the one between are not.
+    site.unlease("10.244.5.0-24");
+    site.lease(OWN, "10.77.0.1", "02:00:00:00:00:01");
+    site.until_ip_says("rule", "from 10.244.5.0/24 to 10.244.0.0/16 prohibit");
+    site.until("our first subnet", |tables| {
+        leads_to(tables, [10, 244, 1, 0], 1)
+    });
+    let rules = site.node.ip("rule");
+    assert!(!rules.contains("from 10.244.1.0/24"), "{rules}");
+}
+
 #[test]
 #[ignore = "needs root and network namespaces: make test runs it"]
 fn a_lost_lease_is_fenced_though_the_underlay_is_down() {

@@ -8,5 +8,7 @@ mod masquerade;
 mod netns;
 /// Underlay, routes and neighbours.
 mod next_hop;
+/// The fence around lost subnets.
+mod rule;
 /// The veth pair.
 mod uplink;

@@ -36,6 +36,11 @@ impl Netns {
         run(&args)
     }
 
+    /// Runs a line of shell inside; what it printed.
+    pub fn script(&self, script: &str) -> String {
+        run(&["ip", "netns", "exec", &self.name, "sh", "-c", script])
+    }
+
     /// `ip` inside.
     pub fn ip(&self, command: &str) -> String {
         let mut args = vec!["ip", "-n", &self.name];
