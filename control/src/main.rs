@@ -81,7 +81,7 @@ fn start(settings: Settings) -> Result<(), Failure> {
         }
         match settings.task {
             Task::Print => print!("{}", print::render(&settings)),
-            _ => println!("{} is a valid configuration", from(&settings)),
+            _ => println!("valid: {}", from(&settings)),
         }
         return Ok(());
     }

@@ -288,6 +288,6 @@ fn a_file_that_was_named_must_be_there() {
     let output = run.output(&["--check"], &[]);
     assert_eq!(
         texts(&output).0,
-        format!("{} is a valid configuration\n", run.path().display())
+        format!("valid: {}\n", run.path().display())
     );
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
-use contract::config::Config;
+use contract::config::{Config, ConfigError, file};
 use dataplane::engine::{Engine, EngineError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tracing_subscriber::EnvFilter;
@@ -20,15 +20,10 @@ use tracing_subscriber::EnvFilter;
 #[derive(Parser)]
 #[command(name = "tweed-dataplane", version, after_help = AFTER_HELP)]
 struct Args {
-    /// The node's configuration; every key is explained in configs/node.toml
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        default_value = "/etc/tweed/node.toml",
-        env = "TWEED_CONFIG"
-    )]
-    config: PathBuf,
+    /// The node's configuration, every key of which is explained in configs/node.toml; if none is named,
+    /// /etc/tweed/node.toml, without which defaults hold
+    #[arg(short, long, value_name = "FILE", env = "TWEED_CONFIG")]
+    config: Option<PathBuf>,
 
     /// Check the configuration and exit
     #[arg(long)]
@@ -64,12 +59,12 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-    let config = match Config::load(&args.config) {
-        Ok(config) => config,
+    let (config, name) = match file::read(args.config.as_deref()).and_then(configuration) {
+        Ok(found) => found,
         Err(error) => return fail(2, &error),
     };
     if args.check {
-        println!("{} is a valid configuration", args.config.display());
+        println!("valid: {name}");
         return ExitCode::SUCCESS;
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -82,6 +77,18 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ EngineError::Lost { .. }) => fail(1, &error),
         Err(error) => fail(3, &error),
+    }
+}
+
+/// The configuration of a file that was found or not, and what it is called.
+fn configuration(found: Option<(PathBuf, String)>) -> Result<(Config, String), ConfigError> {
+    match found {
+        Some((path, text)) => Ok((Config::parse(&path, &text)?, path.display().to_string())),
+        None => {
+            let name = format!("defaults, for there is no {}", file::USUAL);
+            tracing::warn!("{name}");
+            Ok((Config::default(), name))
+        }
     }
 }
 
@@ -100,4 +107,28 @@ fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
     }
     eprintln!("tweed-dataplane: {text}");
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_file_defaults_hold_and_are_called_so() {
+        let (config, name) = configuration(None).unwrap();
+        assert_eq!(config, Config::default());
+        assert!(name.contains("there is no /etc/tweed/node.toml"), "{name}");
+        let file = ("n.toml".into(), "[node]\nrun_dir = \"/run/other\"\n".into());
+        let (config, name) = configuration(Some(file)).unwrap();
+        assert_eq!(config.run_dir, PathBuf::from("/run/other"));
+        assert_eq!(name, "n.toml");
+    }
+
+    #[test]
+    fn help_and_contract_name_the_same_usual_place() {
+        use clap::CommandFactory;
+        let help = Args::command().render_long_help().to_string();
+        let words: Vec<_> = help.split_whitespace().collect();
+        assert!(words.join(" ").contains(file::USUAL), "{help}");
+    }
 }

@@ -3,6 +3,8 @@
 //! Two stages, after ripgrep: `Raw` mirrors the file and rejects unknown keys; [`Config`] is what the daemons
 //! believe. A value that exists here is valid: it was checked once, and the error named the key as typed and the range.
 
+// Where the file is.
+pub mod file;
 // Values from outside the file, and where each value came from.
 mod layers;
 // A string or several.

@@ -4,11 +4,9 @@ use std::ffi::{OsStr, OsString};
 
 use clap::builder::ArgAction;
 use clap::{Arg, ArgMatches, Command};
+use contract::config::file;
 
 use super::flags::{FLAGS, Flag, Takes, find, switch};
-
-/// Where the configuration is if nobody says.
-pub const CONFIG: &str = "/etc/tweed/node.toml";
 
 const ABOUT: &str = "\
 The control plane of a tweed node.
@@ -38,7 +36,7 @@ pub fn command() -> Command {
         .long("config")
         .value_name("PATH")
         .env("TWEED_CONFIG")
-        .default_value(CONFIG)
+        .default_value(file::USUAL)
         .value_parser(clap::value_parser!(std::path::PathBuf))
         .help("The node's configuration; configs/node.toml shows every key with its default");
     let check = Arg::new("check")

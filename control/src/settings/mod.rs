@@ -11,13 +11,12 @@ pub mod flags;
 pub mod print;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use contract::config::{Config, ConfigError, Layered, LeaseSource, Override, Setting};
+use contract::config::{self, Config, ConfigError, Layered, LeaseSource, Override, Setting};
 use thiserror::Error;
 
 use flags::{Effect, FLAGS, Flag, Takes};
@@ -174,17 +173,9 @@ fn asks(flag: &Flag, typed: &str, value: &str) -> Result<String, SettingsError> 
 
 /// flanneld needs no file, so the usual one may be missing; but not one that was named.
 fn read_file(matches: &ArgMatches) -> Result<Option<(PathBuf, String)>, ConfigError> {
-    let usual = PathBuf::from(arguments::CONFIG);
-    let path = matches.get_one("config").unwrap_or(&usual);
     let named = matches.value_source("config") != Some(ValueSource::DefaultValue);
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some((path.clone(), text))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !named => Ok(None),
-        Err(source) => Err(ConfigError::Read {
-            path: path.clone(),
-            source,
-        }),
-    }
+    let path = matches.get_one::<PathBuf>("config").filter(|_| named);
+    config::file::read(path.map(PathBuf::as_path))
 }
 
 /// flanneld passes over a variable that it does not know; nearly always that is a typing error.
@@ -196,11 +187,14 @@ fn unknown_variables() -> Vec<String> {
         .collect()
 }
 
-/// For messages: the file, or that there is none.
+/// What comes before the settings in words: the file, or that there is none.
 pub fn file_name(file: Option<&Path>) -> String {
     match file {
         Some(path) => path.display().to_string(),
-        None => format!("{} does not exist: flags and defaults", arguments::CONFIG),
+        None => format!(
+            "flags and defaults, for there is no {}",
+            config::file::USUAL
+        ),
     }
 }
 
