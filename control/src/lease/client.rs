@@ -86,10 +86,14 @@ impl Connection {
         Ok((response.take_kvs().pop(), revision))
     }
 
-    /// The value of `<prefix>/config`, if it is there.
-    pub(super) async fn config(&mut self) -> Result<Option<Vec<u8>>, EtcdError> {
-        let (kv, _) = self.get(&format!("{}/config", self.prefix)).await?;
-        Ok(kv.map(|kv| kv.into_key_value().1))
+    /// The value of `<prefix>/config`, if it is there, and the revision of this answer.
+    pub(super) async fn config(&mut self) -> Result<(Option<Vec<u8>>, i64), EtcdError> {
+        let (kv, revision) = self.get(&self.config_key()).await?;
+        Ok((kv.map(|kv| kv.into_key_value().1), revision))
+    }
+
+    pub(super) fn config_key(&self) -> String {
+        format!("{}/config", self.prefix)
     }
 
     /// Everything below the string prefix `<prefix>/subnets`, in pages of one revision, which is returned too.
@@ -115,19 +119,24 @@ impl Connection {
         }
     }
 
-    /// Watches what [`Connection::list`] lists, from `revision` on, and sees that etcd has accepted the watch.
-    pub(super) async fn watch(&mut self, revision: i64) -> Result<WatchStream, EtcdError> {
-        let operation = || format!("watch {}/subnets", self.prefix);
+    /// Watches what [`Connection::list`] lists, from revision `leases` on, and the network config from `config` on, both in
+    /// one stream, and sees that etcd has accepted the first.
+    pub(super) async fn watch(
+        &mut self,
+        leases: i64,
+        config: i64,
+    ) -> Result<WatchStream, EtcdError> {
+        let key = self.config_key();
         let (from, end) = self.range();
-        let options = WatchOptions::new()
-            .with_range(end)
-            .with_start_revision(revision);
-        call(
-            &self.endpoint,
-            self.watch.watch(from, Some(options)),
-            operation,
-        )
-        .await
+        let options = |revision| WatchOptions::new().with_start_revision(revision);
+        let watching = async {
+            let leases = Some(options(leases).with_range(end));
+            let mut stream = self.watch.watch(from, leases).await?;
+            stream.watch(key, Some(options(config))).await?;
+            Ok(stream)
+        };
+        let operation = || format!("watch {}/subnets and {}/config", self.prefix, self.prefix);
+        call(&self.endpoint, watching, operation).await
     }
 
     /// Sees that a watch from `resume` on still tells everything, and of no other past than the one we know.

@@ -13,7 +13,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use etcd_client::{WatchResponse, WatchStream};
+use etcd_client::{Event, EventType, WatchResponse, WatchStream};
 use futures::FutureExt;
 use tokio::select;
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ use tokio::time::{sleep_until, timeout, timeout_at};
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
+use super::change::follow;
 use super::client::Connection;
 use super::listing::Listing;
 use super::own::{Means, Own};
@@ -83,7 +84,7 @@ struct Follower {
     identity: watch::Receiver<Identity>,
     publisher: Publisher,
     endpoint: usize,
-    /// Set once: like flannel, a running node does not move to another network.
+    /// Of the start, with what can be followed of later ones: like flannel, a running node does not move to another network.
     network: Option<NetworkConfig>,
     listing: Listing,
     /// The first revision that has not been delivered; `None`: list first.
@@ -158,30 +159,55 @@ impl Follower {
         let endpoint = &endpoints[self.endpoint % endpoints.len()];
         self.endpoint += 1;
         let mut etcd = Connection::open(&self.source.etcd, endpoint).await?;
-        if self.network.is_none() {
-            let network = self.read_config(&mut etcd).await?;
-            warn_of_options(&network);
-            self.network = Some(network);
+        let (text, read_at) = etcd.config().await?;
+        let network = self.parse_config(text.as_deref());
+        match self.network {
+            Some(_) => self.follow_config(network),
+            None => {
+                let network = network?;
+                warn_of_options(&network);
+                self.network = Some(network);
+            }
         }
         let from = match self.resume {
             Some(from) => from,
             None => self.list(&mut etcd).await?,
         };
         self.resume = Some(from);
-        let watch = etcd.watch(from).await?;
+        let watch = etcd.watch(from, read_at + 1).await?;
         Ok(Session { etcd, watch })
     }
 
-    async fn read_config(&self, etcd: &mut Connection) -> Result<NetworkConfig, SessionError> {
+    fn parse_config(&self, text: Option<&[u8]>) -> Result<NetworkConfig, SessionError> {
         let prefix = || self.source.etcd.prefix.clone();
-        let text = etcd
-            .config()
-            .await?
-            .ok_or_else(|| SessionError::NoConfig { prefix: prefix() })?;
-        NetworkConfig::parse(&text).map_err(|error| SessionError::Config {
+        let text = text.ok_or_else(|| SessionError::NoConfig { prefix: prefix() })?;
+        NetworkConfig::parse(text).map_err(|error| SessionError::Config {
             prefix: prefix(),
             error,
         })
+    }
+
+    /// The config as it is in etcd now, while another is in force.
+    fn follow_config(&mut self, new: Result<NetworkConfig, SessionError>) {
+        let Some(now) = &mut self.network else { return };
+        let change = match new {
+            Ok(new) => follow(now, &new),
+            Err(error) => {
+                let text = format!("{error}; the one that was read before stays in force");
+                return self.config.set(text);
+            }
+        };
+        if !change.followed.is_empty() {
+            let followed = change.followed.join(", ");
+            info!("the network config changed in etcd, and this node follows: {followed}");
+        }
+        if change.left.is_empty() {
+            return self.config.clear();
+        }
+        let left = change.left.join(", ");
+        self.config.set(format!(
+            "it changed in etcd ({left}), which a running node does not follow; restart tweed-control, and the other nodes'"
+        ));
     }
 
     /// Lists everything; returns the revision to watch from.
@@ -269,10 +295,7 @@ impl Follower {
             // Accepted or delivering: either way the member is with its cluster.
             self.connection.clear();
             for event in response.events() {
-                self.listing.apply(event);
-                if let Some(kv) = event.kv() {
-                    self.resume = Some(kv.mod_revision() + 1);
-                }
+                self.take(event, &session.etcd);
             }
             // What is taken off the stream here must be applied, so ask only if there is a turn left for it.
             let ready = (left > 0).then(|| session.watch.message().now_or_never());
@@ -284,20 +307,25 @@ impl Follower {
         Ok(())
     }
 
+    fn take(&mut self, event: &Event, etcd: &Connection) {
+        let Some(kv) = event.kv() else { return };
+        if kv.key() == etcd.config_key().as_bytes() {
+            let text = (event.event_type() == EventType::Put).then(|| kv.value());
+            let network = self.parse_config(text);
+            return self.follow_config(network);
+        }
+        self.listing.apply(event);
+        self.resume = Some(kv.mod_revision() + 1);
+    }
+
     /// The periodic list. It finds nothing new, unless a watch missed something or etcd was restored from a backup.
     async fn list_again(&mut self, etcd: &mut Connection) -> Result<(), SessionError> {
         let (kvs, revision) = etcd.list().await?;
         etcd.check_list(self.listing.revision(), revision)?;
         self.listing.replace(&kvs, revision);
-        match self.read_config(etcd).await {
-            Ok(network) if Some(&network) == self.network.as_ref() => self.config.clear(),
-            Ok(_) => self
-                .config
-                .set("it changed in etcd; restart tweed-control to move to it".into()),
-            Err(error) => self
-                .config
-                .set(format!("{error}; the config read at start stays in use")),
-        }
+        let (text, _) = etcd.config().await?;
+        let network = self.parse_config(text.as_deref());
+        self.follow_config(network);
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 
 mod admit;
 mod backoff;
+mod change;
 mod client;
 mod cluster;
 mod etcd;

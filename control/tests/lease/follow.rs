@@ -260,3 +260,58 @@ async fn an_etcd_that_lost_its_past_is_read_anew() {
     .await;
     audit(&mut client, 1, &[]).await;
 }
+
+/// The network config as flannel nodes would read it at their next start: followed where that is safe, told where it is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_network_config_is_followed_or_told() {
+    let etcd = Etcd::start(CONFIG).await;
+    let mut client = etcd.client().await;
+    let proxy = Proxy::to(etcd.port()).await;
+    let mut node = Node::start(
+        1,
+        Source::Etcd(source(std::slice::from_ref(&proxy.endpoint))),
+    );
+    let subnet = node.until_held().await;
+    let config = |fields: &str| CONFIG.replace(r#""vxlan""#, &format!(r#""vxlan",{fields}"#));
+    let mut put = async |text: String| {
+        let key = format!("{PREFIX}/config");
+        client.put(key, text, None).await.unwrap();
+    };
+
+    put(config(r#""MTU":1400"#)).await;
+    let seen = node
+        .until_cluster("the MTU", |c| c.network.vxlan.mtu == Some(1400))
+        .await;
+    assert_eq!(seen.own.subnet(), Some(subnet));
+    assert_eq!(node.view.borrow().trouble, None);
+
+    put(config(r#""VNI":7,"MTU":1300"#)).await;
+    let trouble = node.until_trouble("Backend.VNI from 1 to 7").await;
+    assert!(trouble.contains("restart tweed-control"), "{trouble}");
+    let seen = node
+        .until_cluster("the other MTU", |c| c.network.vxlan.mtu == Some(1300))
+        .await;
+    assert_eq!(seen.network.vxlan.vni, 1);
+
+    put("{".into()).await;
+    let trouble = node.until_trouble("stays in force").await;
+    assert!(trouble.contains("/coreos.com/network/config"), "{trouble}");
+    put(config(r#""MTU":1300"#)).await;
+    node.until("no trouble", |view| view.trouble.is_none())
+        .await;
+
+    // While nobody looks.
+    proxy.cut();
+    node.until("the outage", |view| view.trouble.is_some())
+        .await;
+    put(config(r#""VNI":8,"MTU":1200"#)).await;
+    proxy.mend();
+    node.until_trouble("Backend.VNI from 1 to 8").await;
+    node.until_cluster("the MTU of the outage", |c| {
+        c.network.vxlan.mtu == Some(1200)
+    })
+    .await;
+    assert_eq!(node.until_held().await, subnet);
+    assert!(!node.ever_lost());
+    audit(&mut client, 1, &[]).await;
+}
