@@ -142,6 +142,7 @@ impl Follower {
             }
             let again = Instant::now() + backoff.delay();
             loop {
+                self.own.notice_sleep();
                 self.own.check_expiry(self.who());
                 self.publish();
                 let wake = self.own.expires().map_or(again, |end| end.min(again));
@@ -246,6 +247,7 @@ impl Follower {
     /// Does what is to do about our own lease; returns when to look again.
     async fn keep_own(&mut self, etcd: &mut Connection) -> Result<Option<Instant>, SessionError> {
         loop {
+            self.own.notice_sleep();
             self.publish();
             let Some(network) = &self.network else {
                 return Ok(None);

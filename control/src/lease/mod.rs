@@ -23,6 +23,7 @@ mod plan;
 mod publish;
 mod record;
 mod refusal;
+mod sleep;
 mod trouble;
 
 use std::future::Future;

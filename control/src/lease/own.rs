@@ -18,6 +18,7 @@ use super::client::{Connection, Granted};
 use super::listing::{Entry, Listing};
 use super::plan::{Binding, Holding, Scene, Standing, Step};
 use super::refusal::EtcdError;
+use super::sleep::Sleep;
 use super::trouble::Trouble;
 use super::{EtcdSource, Identity, Loss, NetworkConfig, OwnLease, record};
 
@@ -44,6 +45,7 @@ pub(super) struct Own {
     acquiring: Backoff,
     /// Between taking our lease back from a node with our own PublicIP: it may do the same.
     duel: Backoff,
+    sleep: Sleep,
     trouble: Trouble,
 }
 
@@ -58,6 +60,7 @@ impl Own {
             not_before: Instant::now(),
             acquiring: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
             duel: Backoff::new(Duration::from_secs(1), Duration::from_secs(300)),
+            sleep: Sleep::new(),
             trouble: Trouble::new("own lease"),
         }
     }
@@ -86,6 +89,28 @@ impl Own {
         match &self.standing {
             Standing::Held(held) => held.expires,
             _ => None,
+        }
+    }
+
+    /// Whatever the machine slept through has brought the end of our lease nearer. To be called before time is looked at.
+    pub(super) fn notice_sleep(&mut self) {
+        let slept = self.sleep.slept();
+        if !slept.is_zero() {
+            info!("the machine slept for {slept:.1?}, during which our lease went on ageing");
+            self.age(slept);
+        }
+    }
+
+    fn age(&mut self, by: Duration) {
+        if let Standing::Held(held) = &mut self.standing {
+            let now = Instant::now();
+            for time in [&mut held.expires, &mut held.renew_at]
+                .into_iter()
+                .flatten()
+            {
+                // Before the machine's first moment is over, too.
+                *time = time.checked_sub(by).unwrap_or(now).min(*time);
+            }
         }
     }
 
@@ -354,5 +379,64 @@ impl Own {
             self.standing = Standing::Acquiring;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::config::Config;
+    use contract::wire::Mac;
+
+    use super::*;
+    use crate::lease::Source;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn held() -> (Own, Identity) {
+        let Source::Etcd(source) = Source::new(&Config::default(), None) else {
+            panic!("the default source is etcd");
+        };
+        let identity = Identity {
+            public_ip: [192, 0, 2, 1].into(),
+            vtep_mac: Mac([2, 0, 0, 0, 0, 1]),
+        };
+        let mut own = Own::new(&source);
+        let granted = Granted { id: 7, ttl: DAY };
+        let subnet = "10.244.1.0/24".parse().unwrap();
+        own.hold(subnet, identity, Some(granted), Instant::now());
+        (own, identity)
+    }
+
+    #[test]
+    fn a_lease_ages_while_the_machine_sleeps() {
+        let (mut own, identity) = held();
+        let end = own.expires().unwrap();
+        own.notice_sleep();
+        assert_eq!(own.expires(), Some(end), "nobody slept");
+        own.age(DAY / 2);
+        assert_eq!(own.expires(), Some(end - DAY / 2));
+        own.check_expiry(identity);
+        assert!(matches!(own.lease(), OwnLease::Held { .. }));
+        own.age(DAY / 2);
+        own.check_expiry(identity);
+        assert!(
+            matches!(
+                own.lease(),
+                OwnLease::Lost {
+                    loss: Loss::Expired,
+                    ..
+                }
+            ),
+            "{:?}",
+            own.lease()
+        );
+    }
+
+    #[test]
+    fn a_sleep_longer_than_the_machine_was_up_ends_a_lease_all_the_same() {
+        let (mut own, identity) = held();
+        own.age(Duration::MAX);
+        own.check_expiry(identity);
+        assert!(matches!(own.lease(), OwnLease::Lost { .. }));
     }
 }
