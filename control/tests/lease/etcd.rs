@@ -49,13 +49,13 @@ impl Etcd {
         )
     }
 
-    /// A cluster of two: with one gone, the other has no leader.
-    pub fn pair() -> (Self, Self) {
-        let (a, b) = ((free_port(), free_port()), (free_port(), free_port()));
-        let members = format!("a={},b={}", peer_url(a.1), peer_url(b.1));
-        let member =
-            |name, ports| Self::member(name, "http", ports, members.clone(), |_| Vec::new());
-        (member("a", a), member("b", b))
+    /// A cluster: with half of it gone, the rest has no leader.
+    pub fn cluster<const N: usize>(names: [&'static str; N]) -> [Self; N] {
+        let places = names.map(|name| (name, (free_port(), free_port())));
+        let members = places.map(|(name, ports)| format!("{name}={}", peer_url(ports.1)));
+        let members = members.join(",");
+        places
+            .map(|(name, ports)| Self::member(name, "http", ports, members.clone(), |_| Vec::new()))
     }
 
     fn member(

@@ -214,7 +214,7 @@ async fn a_cluster_larger_than_a_page_is_listed_whole() {
 /// A member that lost its cluster answers pings and says nothing; only the demand for a leader tells.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_without_a_leader_is_not_believed() {
-    let (a, mut b) = Etcd::pair();
+    let [a, mut b] = Etcd::cluster(["a", "b"]);
     a.client()
         .await
         .put(format!("{PREFIX}/config"), CONFIG, None)

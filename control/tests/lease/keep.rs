@@ -6,7 +6,7 @@ use control::lease::{Cluster, EtcdSource, Loss, OwnLease, Source};
 use etcd_client::PutOptions;
 
 use crate::audit::audit;
-use crate::etcd::{CONFIG, Etcd, key, put_as_flannel, read, value};
+use crate::etcd::{CONFIG, Etcd, PREFIX, key, put_as_flannel, read, value};
 use crate::node::{Node, identity, source};
 
 const ONE: &str = r#"{"Network":"10.244.0.0/16","SubnetMin":"10.244.5.0","SubnetMax":"10.244.5.0","Backend":{"Type":"vxlan"}}"#;
@@ -249,6 +249,44 @@ async fn an_outage_shorter_than_the_lease_is_no_loss() {
     assert_eq!(node.until_held().await, subnet);
     assert!(!node.ever_lost());
     assert_eq!(audit(&mut client, 1, &[]).await, 2);
+}
+
+/// Renewals fail for a while, again and again, at a member that answers and at two that do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn renewals_outlive_a_time_without_a_leader() {
+    let mut members = Etcd::cluster(["a", "b", "c"]);
+    let mut client = members[0].client().await;
+    client
+        .put(format!("{PREFIX}/config"), CONFIG, None)
+        .await
+        .unwrap();
+    let endpoints: Vec<_> = members.iter().map(Etcd::endpoint).collect();
+    let mut node = Node::start(
+        1,
+        Source::Etcd(EtcdSource {
+            ttl: Duration::from_secs(30),
+            renew_margin: Duration::from_secs(29),
+            ..source(&endpoints)
+        }),
+    );
+    let subnet = node.until_held().await;
+    let end = |cluster: &Cluster| match cluster.own {
+        OwnLease::Held { expires, .. } => expires.unwrap(),
+        _ => panic!("{:?}", cluster.own),
+    };
+    members[1].stop();
+    members[2].stop();
+    node.until_trouble("no leader").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let before = end(node.view.borrow().cluster.as_ref().unwrap());
+    members[2].resume();
+    node.until_cluster("a renewal", |cluster| end(cluster) > before)
+        .await;
+    node.until("no trouble", |view| view.trouble.is_none())
+        .await;
+    assert_eq!(node.until_held().await, subnet);
+    assert!(!node.ever_lost());
+    assert_eq!(audit(&mut client, 1, &[]).await, 1, "the key was rewritten");
 }
 
 #[tokio::test(flavor = "multi_thread")]

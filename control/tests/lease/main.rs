@@ -10,5 +10,6 @@ mod file;
 mod follow;
 mod keep;
 mod node;
+mod owners;
 mod proxy;
 mod secure;
