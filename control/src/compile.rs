@@ -274,6 +274,7 @@ fn path(group: &Group<'_>, hops: &HashMap<Ipv4Addr, Hop>) -> Result<(Mac, Mac, u
 fn node(cluster: &Cluster, subnet: Ipv4Net, underlay: &Underlay, uplink: &Uplink) -> Node {
     Node {
         vtep_mac: uplink.host_mac,
+        vtep_mac6: uplink.host_mac,
         vtep_ip4: underlay.address,
         vtep_ip6: Ipv6Addr::UNSPECIFIED,
         vni: cluster.network.vxlan.vni,

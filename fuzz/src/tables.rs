@@ -88,7 +88,7 @@ fn read_everything(fib: &Fib, input: &[u8]) {
             black_box((
                 fib.port(meta.port),
                 *fib.rewrite4(adjacency),
-                *fib.head(adjacency),
+                fib.rewrite6(adjacency),
             ));
             black_box(fib.adjacency(adjacency));
         }

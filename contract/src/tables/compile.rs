@@ -215,6 +215,7 @@ fn node(node: &Node) -> FibNode {
     let [_, vni @ ..] = node.vni.to_be_bytes();
     FibNode {
         vtep_mac: node.vtep_mac,
+        vtep_mac6: node.vtep_mac6,
         tunnel_dport: node.tunnel_dport.into(),
         vtep_ip4: node.vtep_ip4.octets(),
         vni,

@@ -7,16 +7,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
-use zerocopy::transmute;
 
 use super::compile::is_device_name;
 use super::fib::Fib;
 use super::layout::{LPM_LINES, Line, Trie};
 use super::lpm::{self, NODE};
-use super::rewrite::{AdjacencyKind, Halves, PEER6, Rewrite6};
+use super::rewrite::{AdjacencyKind, PEER6};
 use super::{Adjacency, MAX_ADJACENCIES, MAX_PORTS, Node, Port, PortKind, Route, Tables};
 use crate::config::BindMode;
-use crate::wire::Ethernet;
+use crate::wire::{Ethernet, Rewrite6};
 
 /// The bytes are not what a [`Publisher`](super::Publisher) writes.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -61,6 +60,7 @@ impl Fib {
         let [a, b, c] = node.vni;
         Node {
             vtep_mac: node.vtep_mac,
+            vtep_mac6: node.vtep_mac6,
             vtep_ip4: node.vtep_ip4.into(),
             vtep_ip6: node.vtep_ip6.into(),
             vni: u32::from_be_bytes([0, a, b, c]),
@@ -141,16 +141,12 @@ impl Fib {
                 own_vtep: rewrite.inner.src,
             },
             AdjacencyKind::Vxlan6 => {
-                let rewrite: Rewrite6 = transmute!(Halves {
-                    head: *self.head(index),
-                    line: *self.line(index)
-                });
                 let Rewrite6 {
                     ethernet: Ethernet { dst, src, .. },
                     ip,
                     inner,
                     ..
-                } = rewrite;
+                } = self.rewrite6(index);
                 Adjacency::Vxlan {
                     port: meta.port,
                     mtu: meta.mtu,

@@ -4,12 +4,12 @@
 //! nothing here can panic or read outside, whatever the bytes are. What mangled bytes say is then simply wrong: the dataplane
 //! checks what a verdict names (a port that is not open) like anything else that comes from outside.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_ref};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute, transmute_ref};
 
 use super::layout::{Bank, FibNode, Trie};
-use super::rewrite::{AdjacencyKind, PEER6};
+use super::rewrite::{AdjacencyKind, Halves, PEER6};
 use super::{MAX_PORTS, PortKind, lpm};
-use crate::wire::{Mac, Rewrite4};
+use crate::wire::{Mac, Rewrite4, Rewrite6};
 
 /// One generation of the tables.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
@@ -108,10 +108,13 @@ impl Fib {
         transmute_ref!(self.line(adjacency))
     }
 
-    /// What stands before the line when VXLAN runs over IPv6: outer Ethernet and the first 6 bytes of the IPv6 header.
+    /// The line and its head as the headers they are when VXLAN runs over IPv6.
     #[inline(always)]
-    pub fn head(&self, adjacency: u16) -> &[u8; 20] {
-        &self.0.heads[usize::from(adjacency)]
+    pub fn rewrite6(&self, adjacency: u16) -> Rewrite6 {
+        transmute!(Halves {
+            head: self.0.heads[usize::from(adjacency)],
+            line: *self.line(adjacency),
+        })
     }
 
     /// Whether an adjacency is the node at that address: what decap asks of an outer IPv6 source.

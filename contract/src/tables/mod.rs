@@ -70,8 +70,10 @@ pub struct Tables {
 /// This node's own tunnel end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Inner destination MAC of everything sent to us.
+    /// Inner destination MAC of what is sent to us over IPv4.
     pub vtep_mac: Mac,
+    /// The same over IPv6, where flannel has a device of its own.
+    pub vtep_mac6: Mac,
     /// Outer addresses others send to; unspecified (0.0.0.0, ::) when the family is off.
     pub vtep_ip4: Ipv4Addr,
     /// See `vtep_ip4`.
@@ -91,6 +93,7 @@ impl Default for Node {
     fn default() -> Self {
         Node {
             vtep_mac: Mac::default(),
+            vtep_mac6: Mac::default(),
             vtep_ip4: Ipv4Addr::UNSPECIFIED,
             vtep_ip6: Ipv6Addr::UNSPECIFIED,
             vni: 0,

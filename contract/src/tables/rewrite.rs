@@ -28,7 +28,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, transmut
 
 use super::Adjacency;
 use super::layout::RawMeta;
-use crate::wire::{EtherType, Ethernet, Ipv4, Ipv6, Mac, Protocol, Rewrite4, Sum, Udp, Vxlan};
+use crate::wire::{
+    EtherType, Ethernet, Ipv4, Ipv6, Mac, Protocol, Rewrite4, Rewrite6, Sum, Udp, Vxlan,
+};
 
 /// Hop limit of what we emit, as flannel's kernel has it (FLANNEL.md 3.1).
 const TTL: u8 = 64;
@@ -50,7 +52,7 @@ pub enum AdjacencyKind {
     Local = 2,
     /// A VXLAN peer over IPv4: `Fib::rewrite4`.
     Vxlan4 = 3,
-    /// A VXLAN peer over IPv6: `Fib::head` and `Fib::line`.
+    /// A VXLAN peer over IPv6: `Fib::rewrite6`.
     Vxlan6 = 4,
 }
 
@@ -67,20 +69,7 @@ impl AdjacencyKind {
     }
 }
 
-/// All that stands before the inner IP packet when VXLAN runs over IPv6: a head of 20 bytes and a line of 64.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
-)]
-#[repr(C)]
-pub(super) struct Rewrite6 {
-    pub ethernet: Ethernet,
-    pub ip: Ipv6,
-    pub udp: Udp,
-    pub vxlan: Vxlan,
-    pub inner: Ethernet,
-}
-
-/// The same, cut so that the line ends as one over IPv4 does.
+/// A [`Rewrite6`], cut so that the line ends as one over IPv4 does: a head of 20 bytes and a line of 64.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(super) struct Halves {

@@ -290,7 +290,7 @@ impl WriterLock {
 mod tests {
     use super::*;
 
-    /// The file's outline in ABI 2, as `layout` has the banks' insides. When this fails, bump `ABI` and write the new numbers.
+    /// The file's outline in ABI 3, as `layout` has the banks' insides. When this fails, bump `ABI` and write the new numbers.
     #[test]
     #[cfg_attr(miri, ignore = "has a smaller layout")]
     fn the_outline_is_that_of_its_abi_number() {

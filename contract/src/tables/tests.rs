@@ -52,6 +52,7 @@ fn sample() -> Tables {
     Tables {
         node: Node {
             vtep_mac: mac(4),
+            vtep_mac6: mac(9),
             vtep_ip4: Ipv4Addr::new(192, 168, 77, 1),
             vtep_ip6: "fd77::1".parse().unwrap(),
             vni: 0xabcdef,
@@ -434,7 +435,7 @@ fn exercise(fib: &Fib, addresses: &[[u8; 16]]) {
             std::hint::black_box((
                 fib.port(meta.port),
                 *fib.rewrite4(adjacency),
-                *fib.head(adjacency),
+                fib.rewrite6(adjacency),
             ));
             std::hint::black_box(fib.adjacency(adjacency));
         }

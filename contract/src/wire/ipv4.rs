@@ -78,6 +78,16 @@ impl Protocol {
     pub const UDP: u8 = 17;
     /// ICMPv6.
     pub const ICMPV6: u8 = 58;
+    /// IPv6 hop-by-hop options.
+    pub const HOP_BY_HOP: u8 = 0;
+    /// IPv6 routing header.
+    pub const ROUTING: u8 = 43;
+    /// IPv6 fragment header.
+    pub const FRAGMENT: u8 = 44;
+    /// Authentication header.
+    pub const AUTHENTICATION: u8 = 51;
+    /// IPv6 destination options.
+    pub const DESTINATION: u8 = 60;
 }
 
 /// Explicit congestion notification: the low two bits of the TOS byte (RFC 3168 section 5).

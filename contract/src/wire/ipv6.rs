@@ -31,11 +31,52 @@ impl Ipv6 {
     pub const LEN: usize = 40;
     /// Version 6, class 0, label 0.
     pub const VERSION: u32 = 6 << 28;
+    /// Where the traffic class lies in `version_class_label`.
+    const CLASS_SHIFT: u32 = 20;
+    /// Every path takes packets of this size (RFC 8200 section 5).
+    pub const MIN_MTU: u16 = 1280;
+
+    /// Whether the version is 6.
+    #[inline(always)]
+    pub fn is_version6(&self) -> bool {
+        self.version_class_label.get() >> 28 == 6
+    }
+
+    /// DSCP in the high six bits, ECN in the low two (RFC 3168).
+    #[inline(always)]
+    pub fn class(&self) -> u8 {
+        (self.version_class_label.get() >> Self::CLASS_SHIFT) as u8
+    }
+
+    /// The first four bytes with this traffic class and label 0.
+    #[inline(always)]
+    pub const fn with_class(class: u8) -> u32 {
+        Self::VERSION | (class as u32) << Self::CLASS_SHIFT
+    }
+
+    /// Replaces the traffic class.
+    #[inline(always)]
+    pub fn set_class(&mut self, class: u8) {
+        let others = self.version_class_label.get() & !(0xff << Self::CLASS_SHIFT);
+        self.version_class_label = (others | u32::from(class) << Self::CLASS_SHIFT).into();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_traffic_class_lies_across_two_bytes() {
+        let mut header = Ipv6::read_from_bytes(&[0x60; 40]).unwrap();
+        header.version_class_label = 0x6b9a_bcde.into();
+        assert_eq!((header.is_version6(), header.class()), (true, 0xb9));
+        header.set_class(0x47);
+        assert_eq!(header.as_bytes()[..4], [0x64, 0x7a, 0xbc, 0xde]);
+        assert_eq!(Ipv6::with_class(0x47), 0x6470_0000);
+        header.version_class_label = 0x4b9a_bcde.into();
+        assert!(!header.is_version6());
+    }
 
     #[test]
     fn a_header_is_its_bytes() {

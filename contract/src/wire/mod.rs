@@ -18,4 +18,4 @@ pub use ipv4::{Ecn, Ipv4, Protocol};
 pub use ipv6::Ipv6;
 pub use tcp::{Tcp, TcpFlags};
 pub use udp::Udp;
-pub use vxlan::{Rewrite4, Vxlan};
+pub use vxlan::{Rewrite4, Rewrite6, Vxlan};

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{Ethernet, Ipv4, Udp};
+use super::{Ethernet, Ipv4, Ipv6, Udp};
 
 /// ```text
 ///  0       1          4     7          8
@@ -74,6 +74,36 @@ impl Rewrite4 {
 }
 
 const _: () = assert!(size_of::<Rewrite4>() == Rewrite4::LEN);
+
+/// The same when VXLAN runs over IPv6: 20 bytes more.
+///
+/// ```text
+///  0                14           54    62      70               84
+/// | outer Ethernet | outer IPv6 | UDP | VXLAN | inner Ethernet | inner IP packet ...
+/// ```
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
+#[repr(C)]
+pub struct Rewrite6 {
+    /// Outer Ethernet.
+    pub ethernet: Ethernet,
+    /// Outer IPv6, without extension headers.
+    pub ip: Ipv6,
+    /// Outer UDP.
+    pub udp: Udp,
+    /// VXLAN.
+    pub vxlan: Vxlan,
+    /// Inner Ethernet.
+    pub inner: Ethernet,
+}
+
+impl Rewrite6 {
+    /// Bytes.
+    pub const LEN: usize = 84;
+}
+
+const _: () = assert!(size_of::<Rewrite6>() == Rewrite6::LEN);
 
 #[cfg(test)]
 mod tests {

@@ -122,6 +122,7 @@ fn one_peer_spelled_out() {
     let expected = Tables {
         node: Node {
             vtep_mac: VTEP_MAC,
+            vtep_mac6: VTEP_MAC,
             vtep_ip4: OUR_IP,
             vtep_ip6: Ipv6Addr::UNSPECIFIED,
             vni: 1,
