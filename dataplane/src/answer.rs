@@ -1,15 +1,15 @@
-//! Whom an ICMP error goes to and what it says, from the tables' point of view; its bytes are made in `icmp`.
+//! Whom an ICMP error goes to and what it says, from the tables' point of view; its bytes are made in `icmp` and `icmp6`.
 
 use contract::stats::DropReason;
 use contract::tables::{AdjacencyKind, Fib};
-use contract::wire::{Ethernet, Ipv4, Vxlan};
+use contract::wire::{EtherType, Ethernet, Ipv4, Ipv6, Vxlan};
 use zerocopy::FromBytes;
 
 use crate::budget::Budget;
 use crate::clock::tsc;
 use crate::encap::IpIds;
-use crate::icmp::{self, Answer};
 use crate::xsk::Frame;
+use crate::{icmp, icmp6};
 
 /// Answers within a budget.
 pub struct Answerer {
@@ -33,29 +33,60 @@ impl Answerer {
         fib: &Fib,
         ids: &mut IpIds,
     ) -> bool {
-        if !self.budget.take(tsc())
-            || (underlay && frame.shrink_head(Vxlan::OVERHEAD_IPV4).is_none())
-        {
+        if !self.budget.take(tsc()) || (underlay && strip(frame).is_none()) {
             return false;
         }
         let port = fib.port(from);
-        let with = Answer {
+        let (dst, src) = (port.peer_mac, port.mac);
+        let mtu = path_mtu(frame.bytes(), fib);
+        if is_ipv6(frame.bytes()) {
+            let gateway = fib.node().gateway_ip6;
+            let with = icmp6::Answer {
+                gateway,
+                mtu,
+                dst,
+                src,
+            };
+            return icmp6::answer(frame, reason, &with);
+        }
+        let with = icmp::Answer {
             gateway: fib.node().gateway_ip4,
-            mtu: path_mtu(frame.bytes(), fib),
+            mtu,
             id: ids.next_id(),
-            dst: port.peer_mac,
-            src: port.mac,
+            dst,
+            src,
         };
         icmp::answer(frame, reason, &with)
     }
 }
 
+/// Takes the outer headers off a datagram that `decap` has checked.
+fn strip(frame: &mut Frame) -> Option<()> {
+    let overhead = if is_ipv6(frame.bytes()) {
+        Vxlan::OVERHEAD_IPV6
+    } else {
+        Vxlan::OVERHEAD_IPV4
+    };
+    frame.shrink_head(overhead)
+}
+
+/// Whether the Ethernet header says so.
+fn is_ipv6(frame: &[u8]) -> bool {
+    Ethernet::ref_from_prefix(frame)
+        .is_ok_and(|(ethernet, _)| ethernet.ethertype == EtherType::IPV6)
+}
+
 /// Largest packet that the way to this packet's destination takes.
 fn path_mtu(frame: &[u8], fib: &Fib) -> u16 {
-    let Some(Ok((ip, _))) = frame.get(Ethernet::LEN..).map(Ipv4::ref_from_prefix) else {
-        return 0;
+    let packet = frame.get(Ethernet::LEN..).unwrap_or_default();
+    let adjacency = if is_ipv6(frame) {
+        let header = Ipv6::ref_from_prefix(packet);
+        header.map(|(ip, _)| fib.lookup6(ip.dst)).ok()
+    } else {
+        let header = Ipv4::ref_from_prefix(packet);
+        header.map(|(ip, _)| fib.lookup4(ip.dst)).ok()
     };
-    let meta = fib.meta(fib.lookup4(ip.dst));
+    let meta = fib.meta(adjacency.unwrap_or(0));
     if meta.kind == AdjacencyKind::Local {
         fib.port(meta.port).mtu
     } else {

@@ -2,26 +2,76 @@
 //!
 //! Everything that arrives is hostile until proven ours. The outer headers must be those of RFC 7348 as the kernel's vxlan
 //! device accepts them (FLANNEL.md 3.5); beyond the kernel, the outer source must hold the lease that the inner source lies
-//! in. Each violation has its own reason.
+//! in. Each violation has its own reason. Outer headers of IPv6 are checked in `decap6`; what is done with the packet inside
+//! does not depend on them.
 
 use contract::stats::DropReason;
-use contract::tables::{AdjacencyKind, Fib, PortKind};
-use contract::wire::{Ecn, EtherType, Ethernet, Ipv4, Protocol, Rewrite4, Sum, Udp, Vxlan, update};
+use contract::tables::{AdjacencyKind, Fib, FibNode, PortKind};
+use contract::wire::{Ecn, EtherType, Ethernet, Ipv4, Mac, Protocol, Rewrite4, Sum, Udp, Vxlan};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::encap::{decrement_ttl, hops_left};
-use crate::inner::Inner;
+use crate::decap6::decap_ipv6;
+use crate::encap::{hops_left, local_header};
+use crate::family::{Family, InnerPacket, V4, V6};
 use crate::verdict::{Tx, Verdict};
 use crate::xsk::Frame;
 
 /// Bytes between the start of the UDP header and the inner packet.
-const UDP_TO_INNER: usize = Udp::LEN + Vxlan::LEN + Ethernet::LEN;
+pub const UDP_TO_INNER: usize = Udp::LEN + Vxlan::LEN + Ethernet::LEN;
+
+/// What outer headers leave to be decided with the packet inside.
+pub struct Outer {
+    /// Bytes before the inner packet.
+    pub headers: usize,
+    /// Who sent it.
+    pub source: Source,
+    /// DSCP and ECN.
+    pub tos: u8,
+    /// Sum of all that the UDP checksum covers before the inner packet; `None`: none was computed.
+    pub sum: Option<Sum>,
+    /// Bytes of the datagram behind the inner Ethernet header.
+    pub len: usize,
+}
+
+/// An outer source address.
+pub enum Source {
+    /// IPv4.
+    V4([u8; 4]),
+    /// IPv6.
+    V6([u8; 16]),
+}
+
+impl Source {
+    /// Whether it is the node of an adjacency.
+    #[inline(always)]
+    fn is_peer(&self, peer: u16, fib: &Fib) -> bool {
+        match *self {
+            Source::V4(ip) => fib.meta(peer).is_peer4(ip),
+            Source::V6(ip) => fib.is_peer6(peer, ip),
+        }
+    }
+
+    /// The inner source is not in a lease of ours: are we a node at all?
+    #[cold]
+    #[inline(never)]
+    fn foreign(&self, fib: &Fib) -> DropReason {
+        let is_node = match *self {
+            Source::V4(ip) => fib.is_vtep4(ip),
+            Source::V6(ip) => fib.is_vtep6(ip),
+        };
+        if is_node {
+            DropReason::InnerSource
+        } else {
+            DropReason::OuterSource
+        }
+    }
+}
 
 /// Decapsulates a frame from the underlay.
 #[inline(always)]
 pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
     let node = fib.node();
-    let (outer, rest) =
+    let (outer, _) =
         Rewrite4::ref_from_prefix(frame.bytes()).map_err(|_| DropReason::OuterHeader)?;
     let total_len = usize::from(outer.ip.total_len.get());
     let udp_len = usize::from(outer.udp.len.get());
@@ -32,7 +82,7 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
         || Ethernet::LEN + total_len > frame.len()
         || Ipv4::LEN + udp_len > total_len
     {
-        return Err(DropReason::OuterHeader);
+        return decap_ipv6(frame, fib);
     }
     if !Sum::of(outer.ip.as_bytes()).is_valid() {
         return Err(DropReason::OuterIpChecksum);
@@ -40,37 +90,74 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
     if outer.ip.dst != node.vtep_ip4 || outer.udp.dport != node.tunnel_dport {
         return Err(DropReason::OuterDestination);
     }
-    // RFC 7348 section 5 wants reserved bits ignored; the kernel drops frames that set one, and so they never worked.
-    if outer.vxlan.flags != Vxlan::VNI_VALID
-        || outer.vxlan.reserved1 != [0; 3]
-        || outer.vxlan.reserved2 != 0
-    {
-        return Err(DropReason::VxlanHeader);
+    check_tunnel(&outer.vxlan, &outer.inner, node.vtep_mac, node)?;
+    let ethertype = outer.inner.ethertype;
+    if ethertype != EtherType::IPV4 && ethertype != EtherType::IPV6 {
+        return Err(DropReason::NotIp);
     }
-    if outer.vxlan.vni != node.vni {
-        return Err(DropReason::Vni);
-    }
-    if outer.inner.dst != node.vtep_mac {
-        return Err(DropReason::InnerMac);
-    }
-    if outer.inner.src == node.vtep_mac {
-        return Err(DropReason::InnerMacOwn);
-    }
-    if outer.inner.ethertype != EtherType::IPV4 {
-        return Err(DropReason::NotIpv4);
-    }
-    let inner_len = udp_len
+    let len = udp_len
         .checked_sub(UDP_TO_INNER)
         .ok_or(DropReason::OuterHeader)?;
-    let payload = rest.get(..inner_len).ok_or(DropReason::OuterHeader)?;
-    let inner = Inner::parse(payload)?;
+    let sum = Sum::of(outer.as_bytes().get(26..).unwrap_or_default()) // addresses, UDP, VXLAN, inner Ethernet
+        .plus(Sum::word(u16::from(Protocol::UDP)))
+        .plus(Sum::word(outer.udp.len.get()));
+    let outer = Outer {
+        headers: Rewrite4::LEN,
+        source: Source::V4(outer.ip.src),
+        tos: outer.ip.tos,
+        // RFC 768: zero means that none was computed, which the kernel accepts.
+        sum: (outer.udp.checksum != [0, 0]).then_some(sum),
+        len,
+    };
+    if ethertype != EtherType::IPV4 {
+        return deliver6(frame, fib, &outer);
+    }
+    deliver::<V4>(frame, fib, &outer)
+}
+
+#[inline(never)]
+fn deliver6(frame: &mut Frame, fib: &Fib, outer: &Outer) -> Verdict {
+    deliver::<V6>(frame, fib, outer)
+}
+
+/// VXLAN and inner Ethernet: ours, and from somebody else. `vtep` is the address of the device that the datagram was sent to.
+#[inline(always)]
+pub fn check_tunnel(
+    vxlan: &Vxlan,
+    inner: &Ethernet,
+    vtep: Mac,
+    node: &FibNode,
+) -> Result<(), DropReason> {
+    // RFC 7348 section 5 wants reserved bits ignored; the kernel drops frames that set one, and so they never worked.
+    if vxlan.flags != Vxlan::VNI_VALID || vxlan.reserved1 != [0; 3] || vxlan.reserved2 != 0 {
+        return Err(DropReason::VxlanHeader);
+    }
+    if vxlan.vni != node.vni {
+        return Err(DropReason::Vni);
+    }
+    if inner.dst != vtep {
+        return Err(DropReason::InnerMac);
+    }
+    if inner.src == vtep {
+        return Err(DropReason::InnerMacOwn);
+    }
+    Ok(())
+}
+
+/// Judges the packet behind checked outer headers, and hands it to the port it is for.
+#[inline(always)]
+pub fn deliver<F: Family>(frame: &mut Frame, fib: &Fib, outer: &Outer) -> Verdict {
+    let behind = frame.bytes().get(outer.headers..);
+    let payload = behind.and_then(|behind| behind.get(..outer.len));
+    let payload = payload.ok_or(DropReason::OuterHeader)?;
+    let inner = F::parse(payload)?;
     check_udp(outer, &inner, payload)?;
 
-    let peer = fib.lookup4(inner.ip.src);
-    if !fib.meta(peer).is_peer4(outer.ip.src) {
-        return Err(foreign_source(outer.ip.src, fib));
+    let peer = inner.from(fib);
+    if !outer.source.is_peer(peer, fib) {
+        return Err(outer.source.foreign(fib));
     }
-    let local = fib.lookup4(inner.ip.dst);
+    let local = inner.to(fib);
     let meta = fib.meta(local);
     if meta.kind != AdjacencyKind::Local {
         return Err(DropReason::InnerDestination);
@@ -80,8 +167,8 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
     if len > port.mtu {
         return Err(DropReason::TooBig);
     }
-    let routed = hops_left(inner.ip, port.kind == Some(PortKind::Pod))?;
-    let marks = (outer.ip.tos & Ecn::MASK, inner.ip.tos & Ecn::MASK);
+    let routed = hops_left(inner.hops(), port.kind == Some(PortKind::Pod))?;
+    let marks = (outer.tos & Ecn::MASK, inner.tos() & Ecn::MASK);
     if marks == (Ecn::CE, Ecn::NOT_ECT) {
         return Err(DropReason::EcnNotCapable);
     }
@@ -89,20 +176,15 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
     let marked = matches!(marks, (Ecn::CE, _) | (Ecn::ECT1, Ecn::ECT0)).then_some(marks.0);
 
     frame
-        .shrink_head(Vxlan::OVERHEAD_IPV4)
+        .shrink_head(outer.headers - Ethernet::LEN)
         .ok_or(DropReason::OuterHeader)?;
     frame.truncate(Ethernet::LEN + usize::from(len));
-    let header = fib.rewrite4(local).inner;
-    frame
-        .bytes_mut()
-        .get_mut(..Ethernet::LEN)
-        .ok_or(DropReason::Truncated)?
-        .copy_from_slice(header.as_bytes());
+    local_header::<F>(frame, local, fib)?;
     if routed {
-        decrement_ttl(frame.bytes_mut());
+        F::decrement_hops(frame.bytes_mut());
     }
     if let Some(ecn) = marked {
-        mark(frame.bytes_mut(), ecn);
+        F::mark(frame.bytes_mut(), ecn);
     }
     Ok(Tx {
         port: meta.port,
@@ -111,23 +193,24 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
     })
 }
 
-/// Checks the outer UDP checksum, zero excepted (RFC 768: none was computed; the kernel accepts it).
+/// Checks the outer UDP checksum, if there is one.
 ///
 /// First by the headers: if the inner checksums are right, so must be the sum that follows from them. When that agrees,
 /// everything but the transport payload is proven, and the payload is covered by the inner checksum, which its receiver
 /// verifies: a flipped bit there is found by the pod, not here. When it disagrees, the inner checksum may just as well be
 /// wrong or absent, so every byte is added before anything is dropped. See docs/decisions/0003-outer-checksum.md.
 #[inline(always)]
-fn check_udp(outer: &Rewrite4, inner: &Inner, payload: &[u8]) -> Result<(), DropReason> {
-    if outer.udp.checksum == [0, 0] {
+fn check_udp<'a>(
+    outer: &Outer,
+    inner: &impl InnerPacket<'a>,
+    payload: &[u8],
+) -> Result<(), DropReason> {
+    let Some(headers) = outer.sum else {
         return Ok(());
-    }
-    let headers = Sum::of(outer.as_bytes().get(26..).unwrap_or_default()) // addresses, UDP, VXLAN, inner Ethernet
-        .plus(Sum::word(u16::from(Protocol::UDP)))
-        .plus(Sum::word(outer.udp.len.get()));
-    let layer4 = inner.layer4();
+    };
+    let layer4 = inner.layer4(false);
     // A datagram longer than the packet in it (padding) is outside of what the inner checksums cover.
-    let derived = layer4.derived && inner.packet.len() == payload.len();
+    let derived = layer4.derived && inner.packet().len() == payload.len();
     if derived && headers.plus(layer4.sum).is_valid() {
         return Ok(());
     }
@@ -140,30 +223,5 @@ fn check_every_byte(headers: Sum, payload: &[u8]) -> Result<(), DropReason> {
         Ok(())
     } else {
         Err(DropReason::OuterUdpChecksum)
-    }
-}
-
-/// The inner source is not in a lease of the outer source: is the outer source a node at all?
-#[cold]
-#[inline(never)]
-fn foreign_source(outer_src: [u8; 4], fib: &Fib) -> DropReason {
-    if fib.is_vtep4(outer_src) {
-        DropReason::InnerSource
-    } else {
-        DropReason::OuterSource
-    }
-}
-
-/// What a router marked on the outer header is passed to the flow inside.
-#[cold]
-#[inline(never)]
-fn mark(frame: &mut [u8], ecn: u8) {
-    if let Some((ip, _)) = frame
-        .get_mut(Ethernet::LEN..)
-        .and_then(|packet| Ipv4::mut_from_prefix(packet).ok())
-    {
-        let old = [ip.version_ihl, ip.tos];
-        ip.tos = ip.tos & !Ecn::MASK | ecn;
-        ip.checksum = update(ip.checksum, old, [ip.version_ihl, ip.tos]);
     }
 }

@@ -2,16 +2,18 @@
 //!
 //! The frame's Ethernet header is overwritten by the adjacency's rewrite, 64 bytes that control prepared as they go on the
 //! wire (`contract::wire::Rewrite4`), and what depends on the packet is patched: ECN, lengths, IP id, source port and the
-//! two checksums. The inner packet is read, not touched, unless the engine is its router (TTL).
+//! two checksums. The inner packet is read, not touched, unless the engine is its router (TTL). IPv6 inside takes the same
+//! way in functions of its own; IPv6 outside is in `encap6`.
 //!
 //! Bytes on the wire: FLANNEL.md section 3.1, which is what Linux `vxlan_xmit_one` emits for a flannel device.
 
 use contract::stats::DropReason;
 use contract::tables::{AdjacencyKind, Fib, PortKind};
-use contract::wire::{Ecn, EtherType, Ethernet, Ipv4, Rewrite4, Sum, Vxlan, update};
+use contract::wire::{Ecn, EtherType, Ethernet, Rewrite4, Sum, Vxlan};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::inner::Inner;
+use crate::encap6::over_ipv6;
+use crate::family::{Family, InnerPacket, V4, V6};
 use crate::verdict::{Tx, Verdict};
 use crate::xsk::Frame;
 
@@ -37,40 +39,55 @@ impl IpIds {
     }
 }
 
-/// Encapsulates the IPv4 packet in an Ethernet frame that came in by port `from`, or hands it to a local port.
+/// Encapsulates the IP packet in an Ethernet frame that came in by port `from`, or hands it to a local port.
 #[inline(always)]
 pub fn encap(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds) -> Verdict {
-    let (ethernet, rest) =
+    let (ethernet, _) =
         Ethernet::ref_from_prefix(frame.bytes()).map_err(|_| DropReason::Truncated)?;
     if ethernet.ethertype != EtherType::IPV4 {
-        return Err(DropReason::NotIpv4);
+        return not_ipv4(frame, from, fib, ids);
     }
-    let inner = Inner::parse(rest)?;
-    let routed = hops_left(inner.ip, fib.port(from).kind == Some(PortKind::Pod))?;
-    let peer = fib.lookup4(inner.ip.dst);
+    packet_out::<V4>(frame, from, fib, ids)
+}
+
+#[inline(never)]
+fn not_ipv4(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds) -> Verdict {
+    match Ethernet::ref_from_prefix(frame.bytes()) {
+        Ok((ethernet, _)) if ethernet.ethertype == EtherType::IPV6 => {
+            packet_out::<V6>(frame, from, fib, ids)
+        }
+        _ => Err(DropReason::NotIp),
+    }
+}
+
+/// A packet of a family on its way; over IPv4 from top to bottom.
+#[inline(always)]
+fn packet_out<F: Family>(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds) -> Verdict {
+    let packet = frame
+        .bytes()
+        .get(Ethernet::LEN..)
+        .ok_or(DropReason::Truncated)?;
+    let inner = F::parse(packet)?;
+    let routed = hops_left(inner.hops(), fib.port(from).kind == Some(PortKind::Pod))?;
+    let peer = inner.to(fib);
     let meta = fib.meta(peer);
     let len = inner.len();
     match meta.kind {
         AdjacencyKind::Vxlan4 => {}
-        AdjacencyKind::Local => return to_local(frame, from, peer, len, routed, fib),
+        AdjacencyKind::Vxlan6 => return over_ipv6::<F>(frame, peer, routed, fib),
+        AdjacencyKind::Local => return to_local::<F>(frame, from, peer, len, routed, fib),
         AdjacencyKind::Unresolved => return Err(DropReason::Unresolved),
-        _ => return Err(DropReason::NoRoute),
+        _ => return Err(inner.unroutable()),
     }
     if len > meta.mtu {
-        fits_when_fragmented(inner.ip, len, fib.port(meta.port).mtu)?;
+        fits_when_fragmented(inner.may_be_fragmented(), len, fib.port(meta.port).mtu)?;
     }
-
-    let layer4 = inner.layer4();
-    let ecn = match inner.ip.tos & Ecn::MASK {
-        Ecn::CE => Ecn::ECT0,
-        ecn => ecn,
-    };
-    let sport =
-        SPORT.start + ((u64::from(layer4.hash) * u64::from(SPORT.end - SPORT.start)) >> 32) as u16;
+    let (ecn, layer4) = (outer_ecn(inner.tos()), inner.layer4(routed));
+    let sport = sport(layer4.hash);
 
     frame.truncate(Ethernet::LEN + usize::from(len));
     if routed {
-        decrement_ttl(frame.bytes_mut());
+        F::decrement_hops(frame.bytes_mut());
     }
     frame
         .grow_head(Vxlan::OVERHEAD_IPV4)
@@ -97,7 +114,9 @@ pub fn encap(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds) -> Verdict
         .plus(Sum::word(udp_len))
         .plus(Sum::word(sport))
         .plus(layer4.sum)
+        .plus(F::template_sum())
         .udp_checksum();
+    out.inner.ethertype = F::ETHERTYPE;
     Ok(Tx {
         port: meta.port,
         peer,
@@ -105,34 +124,41 @@ pub fn encap(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds) -> Verdict
     })
 }
 
-/// Whether the TTL is to be decremented. A packet that would leave with none is lost here (RFC 1812 section 5.3.1).
+/// The congestion bits of the outer header: the inner ones, but a mark is not made to look like a router's on this path.
 #[inline(always)]
-pub fn hops_left(ip: &Ipv4, router: bool) -> Result<bool, DropReason> {
-    if ip.ttl <= u8::from(router) {
+pub fn outer_ecn(tos: u8) -> u8 {
+    match tos & Ecn::MASK {
+        Ecn::CE => Ecn::ECT0,
+        ecn => ecn,
+    }
+}
+
+/// The outer source port of a flow.
+#[inline(always)]
+pub fn sport(hash: u32) -> u16 {
+    SPORT.start + ((u64::from(hash) * u64::from(SPORT.end - SPORT.start)) >> 32) as u16
+}
+
+/// Whether a hop is to be taken. A packet that would leave with none is lost here (RFC 1812 section 5.3.1, RFC 8200
+/// section 3).
+#[inline(always)]
+pub fn hops_left(hops: u8, router: bool) -> Result<bool, DropReason> {
+    if hops <= u8::from(router) {
         return Err(DropReason::TtlExceeded);
     }
     Ok(router)
-}
-
-/// Takes one hop off the packet behind an Ethernet header.
-#[inline(always)]
-pub fn decrement_ttl(frame: &mut [u8]) {
-    if let Some((ip, _)) = frame
-        .get_mut(Ethernet::LEN..)
-        .and_then(|packet| Ipv4::mut_from_prefix(packet).ok())
-    {
-        let old = [ip.ttl, ip.protocol];
-        ip.ttl = ip.ttl.wrapping_sub(1);
-        ip.checksum = update(ip.checksum, old, [ip.ttl, ip.protocol]);
-    }
 }
 
 /// A packet larger than its path's MTU. If it may be fragmented it is sent whole: the outer header allows routers to
 /// fragment it, which is what flannel's kernel does (FLANNEL.md T10). Only our own device must be wide enough.
 #[cold]
 #[inline(never)]
-fn fits_when_fragmented(ip: &Ipv4, len: u16, device_mtu: u16) -> Result<(), DropReason> {
-    if ip.dont_fragment() || usize::from(len) + Vxlan::OVERHEAD_IPV4 > usize::from(device_mtu) {
+fn fits_when_fragmented(
+    may_be_fragmented: bool,
+    len: u16,
+    device_mtu: u16,
+) -> Result<(), DropReason> {
+    if !may_be_fragmented || usize::from(len) + Vxlan::OVERHEAD_IPV4 > usize::from(device_mtu) {
         return Err(DropReason::TooBig);
     }
     Ok(())
@@ -141,7 +167,14 @@ fn fits_when_fragmented(ip: &Ipv4, len: u16, device_mtu: u16) -> Result<(), Drop
 /// A packet between two ports of this node.
 #[cold]
 #[inline(never)]
-fn to_local(frame: &mut Frame, from: u8, peer: u16, len: u16, routed: bool, fib: &Fib) -> Verdict {
+fn to_local<F: Family>(
+    frame: &mut Frame,
+    from: u8,
+    peer: u16,
+    len: u16,
+    routed: bool,
+    fib: &Fib,
+) -> Verdict {
     let port = fib.meta(peer).port;
     if port == from {
         return Err(DropReason::Hairpin);
@@ -151,13 +184,23 @@ fn to_local(frame: &mut Frame, from: u8, peer: u16, len: u16, routed: bool, fib:
     }
     frame.truncate(Ethernet::LEN + usize::from(len));
     if routed {
-        decrement_ttl(frame.bytes_mut());
+        F::decrement_hops(frame.bytes_mut());
     }
-    let header = fib.rewrite4(peer).inner;
+    local_header::<F>(frame, peer, fib)?;
+    Ok(Tx { port, peer, len })
+}
+
+/// Puts the Ethernet header of a local adjacency where the frame's is.
+#[inline(always)]
+pub fn local_header<F: Family>(frame: &mut Frame, local: u16, fib: &Fib) -> Result<(), DropReason> {
+    let header = Ethernet {
+        ethertype: F::ETHERTYPE,
+        ..fib.rewrite4(local).inner
+    };
     frame
         .bytes_mut()
         .get_mut(..Ethernet::LEN)
         .ok_or(DropReason::Truncated)?
         .copy_from_slice(header.as_bytes());
-    Ok(Tx { port, peer, len })
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The pod's packet, as both directions must know it before they touch it: an IPv4 header that holds together, and what
+//! The pod's packet when it is IPv4, as both directions must know it before they touch it: an IPv4 header that holds together, and what
 //! the layer above it means for flow hash and outer checksum.
 
 use contract::stats::DropReason;
@@ -6,6 +6,7 @@ use contract::wire::{Ipv4, Protocol, Sum, Udp};
 use zerocopy::FromBytes;
 
 /// An IPv4 packet whose header is consistent and whose header checksum is right.
+#[derive(Clone, Copy)]
 pub struct Inner<'a> {
     /// The fixed part of the header.
     pub ip: &'a Ipv4,
@@ -109,7 +110,7 @@ impl<'a> Inner<'a> {
 
 /// Both ports of TCP or UDP, as they lie in memory.
 #[inline(always)]
-fn ports(payload: &[u8]) -> u64 {
+pub fn ports(payload: &[u8]) -> u64 {
     payload
         .first_chunk::<4>()
         .map_or(0, |ports| u64::from(u32::from_ne_bytes(*ports)))
@@ -118,7 +119,7 @@ fn ports(payload: &[u8]) -> u64 {
 /// Whether a datagram's checksum was computed, over all of the IP payload: zero means that it was not, and one over fewer
 /// bytes than the packet has says nothing of the rest.
 #[inline(always)]
-fn udp_is_covered(payload: &[u8]) -> bool {
+pub fn udp_is_covered(payload: &[u8]) -> bool {
     Udp::ref_from_prefix(payload)
         .is_ok_and(|(udp, _)| udp.checksum != [0, 0] && usize::from(udp.len.get()) == payload.len())
 }
@@ -132,10 +133,15 @@ fn pair(a: [u8; 4], b: [u8; 4]) -> [u8; 8] {
 
 /// One wide multiplication, its halves folded (as wyhash does): each input bit reaches each output bit, in five cycles.
 #[inline(always)]
-fn flow_hash(addresses: u64, ports_and_protocol: u64) -> u32 {
-    let product = u128::from(addresses ^ 0xa076_1d64_78bd_642f)
-        * u128::from(ports_and_protocol ^ 0xe703_7ed1_a0b4_28db);
-    let folded = product as u64 ^ (product >> 64) as u64;
+pub fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a ^ 0xa076_1d64_78bd_642f) * u128::from(b ^ 0xe703_7ed1_a0b4_28db);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// Hash of a flow.
+#[inline(always)]
+pub fn flow_hash(addresses: u64, ports_and_protocol: u64) -> u32 {
+    let folded = mix(addresses, ports_and_protocol);
     (folded ^ folded >> 32) as u32
 }
 

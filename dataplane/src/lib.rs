@@ -26,12 +26,17 @@ pub mod clock;
 /// What the processor must have.
 pub mod cpu;
 mod decap;
+mod decap6;
 mod device;
 mod encap;
+mod encap6;
 // The main thread: opens and closes what the tables name, and tells the workers.
 pub mod engine;
+mod family;
 mod icmp;
+mod icmp6;
 mod inner;
+mod inner6;
 // Segmentation and coalescing, as the kernel would do it.
 pub mod offload;
 mod open_port;

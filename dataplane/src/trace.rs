@@ -4,8 +4,8 @@
 //! they are submitted, and its peer is looked up again. docs/counters.md says what it costs.
 
 use contract::stats::{DropReason, TraceMeta, TraceVerdict};
-use contract::tables::PortKind;
-use contract::wire::{Ethernet, Ipv4, Rewrite4};
+use contract::tables::{Fib, PortKind};
+use contract::wire::{EtherType, Ethernet, Ipv4, Ipv6, Vxlan};
 use zerocopy::FromBytes;
 
 use crate::port::ORIGINATED;
@@ -116,13 +116,12 @@ impl Turn<'_> {
     fn peer_of_leaving(&self, from: u8, to: u8, frame: &[u8]) -> Option<u16> {
         // By the tables: the port itself may be closed, and the frame lost for that.
         if self.fib.port(to).kind == Some(PortKind::Underlay) {
-            return Some(self.fib.lookup4(inner_of_datagram(frame)?.dst));
+            return destination(self.fib, carried(frame)?);
         }
-        let ip = inner(frame)?;
         match from {
             ORIGINATED => None,
-            from if self.is_underlay(from) => Some(self.fib.lookup4(ip.src)),
-            _ => Some(self.fib.lookup4(ip.dst)),
+            from if self.is_underlay(from) => source(self.fib, frame),
+            _ => destination(self.fib, frame),
         }
     }
 
@@ -130,11 +129,14 @@ impl Turn<'_> {
     /// from that peer's address.
     fn peer_of_arrived(&self, from: u8, frame: &[u8]) -> Option<u16> {
         if !self.is_underlay(from) {
-            return Some(self.fib.lookup4(inner(frame)?.dst));
+            return destination(self.fib, frame);
         }
-        let (outer, _) = Rewrite4::ref_from_prefix(frame).ok()?;
-        let peer = self.fib.lookup4(inner_of_datagram(frame)?.src);
-        self.fib.meta(peer).is_peer4(outer.ip.src).then_some(peer)
+        let peer = source(self.fib, carried(frame)?)?;
+        let is_peer = match packet(frame)? {
+            Packet::V4(outer) => self.fib.meta(peer).is_peer4(outer.src),
+            Packet::V6(outer) => self.fib.is_peer6(peer, outer.src),
+        };
+        is_peer.then_some(peer)
     }
 
     fn is_underlay(&self, port: u8) -> bool {
@@ -143,16 +145,44 @@ impl Turn<'_> {
     }
 }
 
-/// The IPv4 header behind an Ethernet header.
-fn inner(frame: &[u8]) -> Option<&Ipv4> {
-    let (ip, _) = Ipv4::ref_from_prefix(frame.get(Ethernet::LEN..)?).ok()?;
-    Some(ip)
+/// The IP header behind an Ethernet header.
+enum Packet<'a> {
+    V4(&'a Ipv4),
+    V6(&'a Ipv6),
 }
 
-/// The IPv4 header in a VXLAN datagram.
-fn inner_of_datagram(frame: &[u8]) -> Option<&Ipv4> {
-    let (ip, _) = Ipv4::ref_from_prefix(frame.get(size_of::<Rewrite4>()..)?).ok()?;
-    Some(ip)
+fn packet(frame: &[u8]) -> Option<Packet<'_>> {
+    let (ethernet, rest) = Ethernet::ref_from_prefix(frame).ok()?;
+    match ethernet.ethertype {
+        version if version == EtherType::IPV6 => {
+            Some(Packet::V6(Ipv6::ref_from_prefix(rest).ok()?.0))
+        }
+        _ => Some(Packet::V4(Ipv4::ref_from_prefix(rest).ok()?.0)),
+    }
+}
+
+/// The frame in a VXLAN datagram.
+fn carried(frame: &[u8]) -> Option<&[u8]> {
+    match packet(frame)? {
+        Packet::V4(_) => frame.get(Vxlan::OVERHEAD_IPV4..),
+        Packet::V6(_) => frame.get(Vxlan::OVERHEAD_IPV6..),
+    }
+}
+
+/// The adjacency that a frame's packet comes from.
+fn source(fib: &Fib, frame: &[u8]) -> Option<u16> {
+    Some(match packet(frame)? {
+        Packet::V4(ip) => fib.lookup4(ip.src),
+        Packet::V6(ip) => fib.lookup6(ip.src),
+    })
+}
+
+/// The adjacency that it goes to.
+fn destination(fib: &Fib, frame: &[u8]) -> Option<u16> {
+    Some(match packet(frame)? {
+        Packet::V4(ip) => fib.lookup4(ip.dst),
+        Packet::V6(ip) => fib.lookup6(ip.dst),
+    })
 }
 
 #[cfg(test)]

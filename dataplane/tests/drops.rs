@@ -124,7 +124,7 @@ fn vxlan_must_be_exactly_ours() {
         f[56..62].copy_from_slice(&OWN_VTEP.0);
         mend(f);
     });
-    from_underlay(DropReason::NotIpv4, |f| {
+    from_underlay(DropReason::NotIp, |f| {
         f[63] = 0x06;
         mend(f);
     });
@@ -195,8 +195,11 @@ fn inner_headers_must_hold_together_on_both_sides() {
         let short = f.len() - 1;
         f.truncate(short);
     });
-    from_uplink(DropReason::NotIpv4, |f| f[13] = 0x06);
-    from_uplink(DropReason::NotIpv4, |f| f[12] = 0x86);
+    from_uplink(DropReason::NotIp, |f| f[13] = 0x06);
+    from_uplink(DropReason::NotIp, |f| f[12] = 0x86);
+    from_uplink(DropReason::IpHeader, |f| {
+        f[12..14].copy_from_slice(&[0x86, 0xdd]);
+    });
     from_uplink(DropReason::IpHeader, |f| {
         f[14] = 0x55;
         mend_ip(&mut f[14..]);
@@ -331,7 +334,7 @@ fn what_a_tun_cannot_have_meant_is_lost_and_counted_as_received() {
 #[test]
 fn each_reason_but_one_is_provoked_here() {
     // NoHeadroom cannot be: every frame that a ring hands over starts behind the headroom that its UMEM was made with.
-    let source = include_str!("drops.rs");
+    let source = concat!(include_str!("drops.rs"), include_str!("drops6.rs"));
     for reason in DropReason::ALL {
         let name = format!("DropReason::{reason:?}");
         assert!(

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use contract::stats::{PortCounter, PortCounters};
 use fastrand::Rng;
-use support::model::OUTER;
-use support::{POD, Rig, UNDERLAY, UPLINK, golden_tables, kernel_frames};
+use support::dual::{Over, carried, dual_tables, kernel6_frames};
+use support::{POD, Rig, UNDERLAY, UPLINK, kernel_frames};
 
 /// Of the file, bytes: see `contract::tables::layout`.
 const BANKS: u64 = 64 << 10;
@@ -19,15 +19,21 @@ const BANK: u64 = 543_952_896;
 const HEAD: u64 = 4096;
 const META: u64 = 1_052_672;
 const LINES: u64 = 1_576_960;
+const HEADS: u64 = 5_771_264;
 const LPM: u64 = 7_081_984;
+/// The slots of 10.244.0.0/16 and fd00::/16 in their roots.
+const ROOT4: u64 = HEAD + 4 * 0x0af4;
+const ROOT6: u64 = HEAD + 4 * (65_536 + 0xfd00);
 
-/// What the golden tables use of a bank: where it is, bytes.
-const USED: [(u64, usize); 5] = [
+/// What the tables use of a bank: where it is, bytes.
+const USED: [(u64, usize); 7] = [
     (0, HEAD as usize),
-    (HEAD + 4 * 0x0af4, 4),
+    (ROOT4, 4),
+    (ROOT6, 4),
     (META, 8 * 8),
     (LINES, 8 * 64),
-    (LPM, 4096),
+    (HEADS, 8 * 20),
+    (LPM, 8192),
 ];
 
 /// Who writes where only control may.
@@ -64,17 +70,18 @@ impl Vandal {
         let mut noise = [0; 64];
         rng.fill(&mut noise);
         let bank = BANKS + BANK * rng.u64(..2);
-        let (at, len) = match rng.u8(..8) {
+        let (at, len) = match rng.u8(..10) {
             // The generation, which says the bank; then the readers' lines.
             0 => (4096, 8),
             1 => (4096 + 64 * rng.u64(1..40), 8),
             2 => (bank + rng.u64(..HEAD - 64), rng.usize(1..64)),
-            // The root's slot of 10.244.0.0/16 and others, the first adjacencies, the first lines of the tries.
-            3 => (bank + HEAD + 4 * 0x0af4, 4),
+            // The roots' slots in use and others, the first adjacencies, the first lines of the tries.
+            3 => (bank + [ROOT4, ROOT6][rng.usize(..2)], 4),
             4 => (bank + HEAD + rng.u64(..META - HEAD - 64), 64),
             5 => (bank + META + 8 * rng.u64(..8), rng.usize(1..8)),
             6 => (bank + LINES + 64 * rng.u64(..8), rng.usize(1..64)),
-            _ => (bank + LPM + 4 * rng.u64(..128), rng.usize(1..8)),
+            7 => (bank + HEADS + 20 * rng.u64(..8), rng.usize(1..20)),
+            _ => (bank + LPM + 4 * rng.u64(..512), rng.usize(1..8)),
         };
         self.file.write_all_at(&noise[..len], at).unwrap();
     }
@@ -89,10 +96,11 @@ impl Vandal {
     }
 }
 
-/// Frames of both sides, as they were sent.
+/// Frames of both sides, as they were sent; of those with IPv6 some.
 fn frames() -> [Vec<(u8, Vec<u8>)>; 2] {
-    let outer = kernel_frames();
-    let inner = outer.iter().map(|frame| frame[OUTER..].to_vec());
+    let mut outer = kernel_frames();
+    outer.extend(kernel6_frames().into_iter().step_by(7));
+    let inner = outer.iter().map(|frame| carried(frame).to_vec());
     let ports = [UPLINK, POD].into_iter().cycle();
     [
         ports.zip(inner).collect(),
@@ -129,9 +137,14 @@ fn conserved(rig: &Rig) {
 
 #[test]
 fn noise_between_turns() {
-    let mut rig = Rig::new(&golden_tables());
+    between_turns(Over::V4);
+    between_turns(Over::V6);
+}
+
+fn between_turns(over: Over) {
+    let mut rig = Rig::new(&dual_tables(1, over));
     let (mut vandal, frames) = (Vandal::new(&rig, 3), frames());
-    for _ in 0..1_000 {
+    for _ in 0..500 {
         vandal.restore();
         for _ in 0..6 {
             vandal.scribble();
@@ -144,7 +157,12 @@ fn noise_between_turns() {
 /// The same from another thread: a turn sees words that change while it reads them.
 #[test]
 fn noise_during_turns() {
-    let mut rig = Rig::new(&golden_tables());
+    during_turns(Over::V4);
+    during_turns(Over::V6);
+}
+
+fn during_turns(over: Over) {
+    let mut rig = Rig::new(&dual_tables(1, over));
     let (mut vandal, frames) = (Vandal::new(&rig, 4), frames());
     let stop = Arc::new(AtomicBool::new(false));
     let stores = Arc::new(AtomicU64::new(0));
@@ -162,7 +180,7 @@ fn noise_during_turns() {
     };
     // Until both have done enough, whichever of them the machine favours.
     let mut bursts = 0;
-    while bursts < 2_000 || stores.load(Ordering::Relaxed) < 20_000 {
+    while bursts < 1_000 || stores.load(Ordering::Relaxed) < 10_000 {
         burst(&mut rig, &frames);
         bursts += 1;
     }

@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use contract::stats::PortCounter;
 use contract::tables::PortKind;
 use dataplane::udp::Udp;
+use support::dual::{Over, dual_tables, kernel6_frames, pod_side, sender};
 use support::{Rig, UNDERLAY, UPLINK, golden_tables, kernel_frames, loopback_tables};
 
 struct Counting;
@@ -78,6 +79,45 @@ fn a_million_frames_are_forwarded_dropped_and_answered_without_an_allocation() {
     }
     assert_eq!(allocations() - before, 0);
     assert!(allocations() > 0, "the counter counts");
+}
+
+#[test]
+fn frames_with_ipv6_are_forwarded_dropped_and_answered_without_an_allocation() {
+    let mut rig = Rig::with_rings(&dual_tables(1, Over::V6), 1024, 256);
+    let frames: Vec<_> = kernel6_frames()
+        .into_iter()
+        .filter(|frame| Over::of(frame) == Over::V6)
+        .collect();
+    let mut lost = pod_side(&frames[0]);
+    lost[45] = 200; // a subnet without a node
+    let round = |rig: &mut Rig| {
+        for frame in &frames {
+            match sender(frame) {
+                1 => rig.deliver(UPLINK, &pod_side(frame)),
+                _ => rig.deliver(UNDERLAY, frame),
+            }
+        }
+        rig.deliver(UPLINK, &lost);
+    };
+    let turn = |rig: &mut Rig| {
+        let before = allocations();
+        while rig.worker.turn() > 0 {}
+        let after = allocations();
+        rig.kernel.iter_mut().for_each(|side| {
+            side.collect(|_| ());
+        });
+        after - before
+    };
+    round(&mut rig);
+    turn(&mut rig);
+    for _ in 0..1_000 {
+        round(&mut rig);
+        assert_eq!(turn(&mut rig), 0);
+    }
+    rig.settle();
+    assert_eq!(rig.drops(UPLINK), [("no-route", 1_001)]);
+    assert_eq!(rig.drops(UNDERLAY), []);
+    assert!(rig.counters(UPLINK).count(PortCounter::Originated) > 0);
 }
 
 /// A TCP packet of `len` bytes as a TUN gives it: to be cut into segments of 1,400 bytes.

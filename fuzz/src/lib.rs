@@ -32,6 +32,16 @@ pub mod frames {
         crate::support::kernel_frames()
     }
 
+    /// The same with IPv6 inside, outside, or both.
+    pub fn outer6_frames() -> Vec<Vec<u8>> {
+        crate::support::dual::kernel6_frames()
+    }
+
+    /// What such a frame carries.
+    pub fn carried(frame: &[u8]) -> &[u8] {
+        crate::support::dual::carried(frame)
+    }
+
     /// The same frames without their outer headers.
     pub fn inner_frames() -> Vec<Vec<u8>> {
         let mut frames = outer_frames();

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use fuzz::frames::{inner_frames, outer_frames, super_packets};
+use fuzz::frames::{carried, inner_frames, outer_frames, outer6_frames, super_packets};
 use fuzz::offload::{MEND_IP, VERIFIED};
-use fuzz::turn::{HOLD, MEND, MEND_TRANSPORT, SETTLE};
+use fuzz::turn::{HOLD, MEND, MEND_TRANSPORT, OVER_IPV6, SETTLE};
 
 fn main() -> std::io::Result<()> {
     let mut sequence = Vec::new();
@@ -30,6 +30,20 @@ fn main() -> std::io::Result<()> {
         save("turn", n, &record(port | SETTLE | HOLD, frame).repeat(3))?;
     }
     save("turn", 100, &sequence)?;
+    // Every eleventh frame with IPv6: of each protocol and each combination, some.
+    let mut sequence = vec![];
+    for (n, frame) in outer6_frames().iter().step_by(11).enumerate() {
+        let over = if frame[12] == 0x86 { OVER_IPV6 } else { 0 };
+        let flags = MEND | MEND_TRANSPORT | over;
+        save("decap", 500 + n, &[&[over], frame.as_slice()].concat())?;
+        save("decap", 600 + n, &[&[flags], frame.as_slice()].concat())?;
+        let from = n as u8 % 3;
+        save("encap", 500 + n, &[&[from | over, 0], carried(frame)].concat())?;
+        save("encap", 600 + n, &[&[from | flags, 60], carried(frame)].concat())?;
+        sequence.extend(record(MEND | OVER_IPV6, frame));
+        sequence.extend(record(1 + from % 2 | MEND, carried(frame)));
+    }
+    save("turn", 500, &sequence)?;
     let (outer, inner) = (&outer_frames()[0], &inner_frames()[0]);
     // At every limit of a path, and one byte beyond: to a wide peer, to a narrow one, to our own pod.
     let lens = [1350, 1351, 1450, 1451];

@@ -4,14 +4,16 @@
 //! input:   record, record, ...
 //! record:  | flags | length, 2 bytes | as many bytes of a frame, or what is left |
 //! flags:   bits 0-1 port, 3: none, only settle
-//!          bit 2 mend outer and IP checksums, bit 3 mend the transport's, bit 4 settle, bit 5 leave in the rings what is sent
+//!          bit 2 mend outer and IP checksums, bit 3 mend the transport's, bit 4 settle, bit 5 leave in the rings what is sent,
+//!          bit 6 of the first record: the peers are over IPv6
 //! ```
 
 use std::cell::RefCell;
 
+use crate::support::UNDERLAY;
 use crate::support::audit::Audit;
+use crate::support::dual::Over;
 use crate::support::mend::{mend, mend_ip, mend_transport};
-use crate::support::{UNDERLAY, model::OUTER};
 
 /// Frames that wait at once: fewer than a fill ring has chunks.
 const BURST: usize = 60;
@@ -22,15 +24,26 @@ pub const MEND: u8 = 4;
 pub const MEND_TRANSPORT: u8 = 8;
 pub const SETTLE: u8 = 16;
 pub const HOLD: u8 = 32;
+pub const OVER_IPV6: u8 = 64;
 
 thread_local! {
-    // One for all inputs: its UMEM is mapped for good. Nothing of one input is left when the next one starts but the counts.
-    static AUDIT: RefCell<Audit> = RefCell::default();
+    // For all inputs: a UMEM is mapped for good. Nothing of one input is left when the next one starts but the counts.
+    static AUDITS: RefCell<[Audit; 2]> = RefCell::new([Over::V4, Over::V6].map(Audit::new));
+}
+
+/// The underlay that flags name.
+pub fn over(flags: u8) -> Over {
+    match flags & OVER_IPV6 {
+        0 => Over::V4,
+        _ => Over::V6,
+    }
 }
 
 /// Runs the sequence.
 pub fn check(input: &[u8]) {
-    AUDIT.with_borrow_mut(|audit| {
+    AUDITS.with_borrow_mut(|audits| {
+        let flags = input.first().copied().unwrap_or(0);
+        let audit = &mut audits[over(flags) as usize];
         let (mut waiting, mut rest) = (0, input);
         let mut buffer = [0; LONGEST];
         while let [flags, high, low, after @ ..] = rest {
@@ -59,7 +72,10 @@ pub fn check(input: &[u8]) {
 
 /// Repairs what the flags say.
 pub fn mend_as_told(flags: u8, port: u8, frame: &mut [u8]) {
-    let packet = if port == UNDERLAY { OUTER + 14 } else { 14 };
+    let packet = match port {
+        UNDERLAY => Over::of(frame).overhead() + 14,
+        _ => 14,
+    };
     if flags & MEND_TRANSPORT != 0
         && let Some(packet) = frame.get_mut(packet..)
     {

@@ -33,9 +33,9 @@ macro_rules! drop_reasons {
 drop_reasons! {
     /// The frame is shorter than the headers or the length that it claims.
     Truncated = "truncated",
-    /// The Ethernet type is not IPv4: ARP, IPv6 or something else that does not cross the overlay.
-    NotIpv4 = "not-ipv4",
-    /// IPv4 version, header length and total length contradict each other.
+    /// The Ethernet type is neither IPv4 nor IPv6: ARP or something else that does not cross the overlay.
+    NotIp = "not-ip",
+    /// IP version and lengths in the IP header contradict each other.
     IpHeader = "ip-header",
     /// The header checksum of the pod's IPv4 packet is wrong.
     IpChecksum = "ip-checksum",
@@ -47,15 +47,15 @@ drop_reasons! {
     Unresolved = "unresolved",
     /// The route leads back out of the port that the packet came from.
     Hairpin = "hairpin",
-    /// The packet is larger than its path and must not be fragmented; the source is told by ICMP fragmentation needed.
+    /// The packet is larger than its path and must not be fragmented; the source is told by ICMP fragmentation needed or, over IPv6, packet too big.
     TooBig = "too-big",
-    /// The outer headers are not a whole, unfragmented IPv4 UDP datagram.
+    /// The outer headers are not a whole, unfragmented UDP datagram over IPv4 or IPv6.
     OuterHeader = "outer-header",
     /// The outer IPv4 header checksum is wrong.
     OuterIpChecksum = "outer-ip-checksum",
     /// The outer datagram is not addressed to this node's tunnel address and port.
     OuterDestination = "outer-destination",
-    /// The outer UDP checksum is wrong (RFC 768); zero, "no checksum", is accepted as the kernel does.
+    /// The outer UDP checksum is wrong (RFC 768); over IPv4 zero, "no checksum", is accepted as the kernel does.
     OuterUdpChecksum = "outer-udp-checksum",
     /// The outer source is no lease's PublicIP.
     OuterSource = "outer-source",
@@ -81,6 +81,10 @@ drop_reasons! {
     NoHeadroom = "no-headroom",
     /// A packet from a TUN is not what its virtio header says (segments, a checksum), or longer than a frame.
     Offload = "offload",
+    /// The packet is IPv6 for its link alone, such as neighbour discovery: the destination is a group or a link-local address.
+    LinkScope = "link-scope",
+    /// The outer UDP checksum over IPv6 is zero, which RFC 8200 section 8.1 forbids and the kernel drops, too.
+    OuterUdpChecksumZero = "outer-udp-checksum-zero",
 }
 
 /// Reasons that the stats segment has room for; more bumps its ABI number.

@@ -3,29 +3,31 @@
 
 use contract::stats::{PortCounter, WorkerCounter};
 
+use super::dual::{Over, dual_tables};
 use super::model::check_sent;
-use super::{POD, Rig, UNDERLAY, UPLINK, golden_tables};
+use super::{POD, Rig, UNDERLAY, UPLINK};
 
 const PORTS: [u8; 3] = [UNDERLAY, UPLINK, POD];
 
-/// A worker with the golden tables, watched.
+/// A worker with the golden tables and IPv6, watched.
 pub struct Audit {
     rig: Rig,
+    over: Over,
     arrived: u64,
     left: u64,
 }
 
-impl Default for Audit {
-    fn default() -> Self {
+impl Audit {
+    /// All peers are over one underlay.
+    pub fn new(over: Over) -> Audit {
         Audit {
-            rig: Rig::new(&golden_tables()),
+            rig: Rig::new(&dual_tables(1, over)),
+            over,
             arrived: 0,
             left: 0,
         }
     }
-}
 
-impl Audit {
     /// Lets a frame arrive. Up to a ring of them may wait for the next [`settle`](Self::settle) at each port.
     pub fn deliver(&mut self, port: u8, frame: &[u8]) {
         self.rig.deliver(port, frame);
@@ -41,7 +43,8 @@ impl Audit {
     pub fn collect(&mut self) {
         for port in PORTS {
             let kernel = &mut self.rig.kernel[usize::from(port)];
-            self.left += kernel.collect(|frame| check_sent(port, frame)) as u64;
+            let over = self.over;
+            self.left += kernel.collect(|frame| check_sent(port, frame, over)) as u64;
         }
     }
 

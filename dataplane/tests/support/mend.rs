@@ -1,33 +1,45 @@
 //! Makes checksums right again after a change, so that only the change is at fault: what lets a mangled frame get past the
 //! first check that it meets. Takes any bytes; where there is no header there is nothing to mend.
 
-use super::model::{OUTER, Packet, sum, word};
+use super::dual::Over;
+use super::model::{Packet, sum, word};
 
-/// Checksums of a VXLAN frame: inner IPv4 header, outer IPv4 header, outer UDP over as many bytes as it claims and has.
+/// Checksums of a VXLAN frame: inner and outer IPv4 header, if they are that, outer UDP over as many bytes as it claims and has.
 pub fn mend(frame: &mut [u8]) {
-    if frame.len() >= OUTER + 34 {
-        mend_ip(&mut frame[OUTER + 14..]);
-    }
-    if frame.len() < 42 {
+    if frame.len() < 14 {
         return;
     }
-    mend_ip(&mut frame[14..]);
-    frame[40..42].fill(0);
-    let len = word(frame, 38);
-    let end = (34 + usize::from(len)).min(frame.len()).max(34);
+    let over = Over::of(frame);
+    let (overhead, udp) = (over.overhead(), over.overhead() - 16);
+    if frame.len() >= overhead + 34 && word(frame, overhead + 12) != 0x86dd {
+        mend_ip(&mut frame[overhead + 14..]);
+    }
+    if frame.len() < udp + 8 {
+        return;
+    }
+    if over == Over::V4 {
+        mend_ip(&mut frame[14..]);
+    }
+    frame[udp + 6..udp + 8].fill(0);
+    let len = word(frame, udp + 4);
+    let end = (udp + usize::from(len)).min(frame.len()).max(udp);
     let checksum = !sum(&[
-        &frame[26..34],
+        &frame[over.addresses()],
         &[0, 17],
         &len.to_be_bytes(),
-        &frame[34..end],
+        &frame[udp..end],
     ]);
     // Zero would say that none was computed (RFC 768).
-    frame[40..42].copy_from_slice(&if checksum == 0 { 0xffff } else { checksum }.to_be_bytes());
+    let checksum = if checksum == 0 { 0xffff } else { checksum };
+    frame[udp + 6..udp + 8].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// Checksum of the IPv4 header at the start of these bytes, over as many bytes as its length field says; over 20 when that
-/// is no length.
+/// is no length. What claims to be IPv6 has none.
 pub fn mend_ip(packet: &mut [u8]) {
+    if packet.first().is_some_and(|byte| byte >> 4 == 6) {
+        return;
+    }
     let claimed = usize::from(packet.first().map_or(0, |byte| byte & 15)) * 4;
     let len = if claimed < 20 || claimed > packet.len() {
         20
@@ -47,7 +59,7 @@ pub fn mend_transport(bytes: &mut [u8]) {
         return;
     };
     let at = match packet.protocol {
-        1 => 2,
+        1 | 58 => 2,
         6 => 16,
         17 => 6,
         _ => return,

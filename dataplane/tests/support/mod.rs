@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod audit;
+pub mod dual;
 mod golden;
 pub mod mend;
 pub mod model;

@@ -42,13 +42,18 @@ pub fn tunnel(len: usize) -> Vec<u8> {
 
 /// A UDP datagram over IPv6 to 2001:db8::`last`.
 pub fn ipv6(last: u8, dport: u16) -> Vec<u8> {
-    let payload = udp(dport, 100);
-    let mut header = vec![0x60, 0, 0, 0, 0, payload.len() as u8, 17, 64];
+    ipv6_with(last, 17, &udp(dport, 100), |_| {})
+}
+
+/// An IPv6 header to 2001:db8::`last` and what follows; `patch` may spoil the header.
+pub fn ipv6_with(last: u8, next: u8, payload: &[u8], patch: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    let mut header = vec![0x60, 0, 0, 0, 0, payload.len() as u8, next, 64];
     header.extend([
         0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
     ]);
     header.extend([
         0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last,
     ]);
-    ethernet(0x86dd, &[header, payload].concat())
+    patch(&mut header);
+    ethernet(0x86dd, &[header.as_slice(), payload].concat())
 }

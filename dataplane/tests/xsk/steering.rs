@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use dataplane::xsk::{BindMode, Burst, Kind, Program, Vtep, Xsk};
 
-use crate::frames::{ethernet, ipv4, ipv6, tunnel, udp};
+use crate::frames::{ethernet, ipv4, ipv6, ipv6_with, tunnel, udp};
 use crate::lab::{Lab, ip};
 use crate::{eventually, queue0, receive, region};
 
@@ -24,6 +24,13 @@ fn cases() -> Vec<(&'static str, Vec<u8>, bool)> {
         ipv4(17, &datagram, |_| {})
     };
     let options = [&[1u8; 4][..], &datagram].concat();
+    // Hop-by-hop options and a fragment header have the same first and last bytes here.
+    let extended = [&[17u8, 0, 0, 1, 1, 2, 0, 0][..], &datagram].concat();
+    let odd_udp_len6 = |len: u16| {
+        let mut datagram = datagram.clone();
+        datagram[4..6].copy_from_slice(&len.to_be_bytes());
+        ipv6_with(1, 17, &datagram, |_| {})
+    };
     vec![
         ("a tunnel datagram", tunnel(100), true),
         ("an empty tunnel datagram", tunnel(0), true),
@@ -31,6 +38,18 @@ fn cases() -> Vec<(&'static str, Vec<u8>, bool)> {
         ("don't fragment", ipv4(17, &datagram, set(6, 0x40)), true),
         ("behind padding", [tunnel(0), vec![0; 18]].concat(), true),
         ("over IPv6", ipv6(1, 8472), true),
+        (
+            "over IPv6, of some class and label",
+            ipv6_with(1, 17, &datagram, |h| {
+                h[..4].copy_from_slice(&[0x6b, 0x8a, 1, 2])
+            }),
+            true,
+        ),
+        (
+            "over IPv6, empty, behind padding",
+            [ipv6_with(1, 17, &udp(8472, 0), |_| {}), vec![0; 6]].concat(),
+            true,
+        ),
         ("ARP", ethernet(0x0806, &[0; 46]), false),
         (
             "ICMP",
@@ -74,6 +93,43 @@ fn cases() -> Vec<(&'static str, Vec<u8>, bool)> {
         ),
         ("IPv6, another address", ipv6(2, 8472), false),
         ("IPv6, another port", ipv6(1, 8473), false),
+        ("IPv6, options", ipv6_with(1, 0, &extended, |_| {}), false),
+        (
+            "IPv6, a fragment",
+            ipv6_with(1, 44, &extended, |_| {}),
+            false,
+        ),
+        ("IPv6, TCP", ipv6_with(1, 6, &datagram, |_| {}), false),
+        (
+            "IP version 4 in an IPv6 frame",
+            ipv6_with(1, 17, &datagram, set(0, 0x45)),
+            false,
+        ),
+        (
+            "IPv6, a length beyond the frame",
+            ipv6_with(1, 17, &datagram, set(5, 109)),
+            false,
+        ),
+        (
+            "IPv6, a UDP length beyond the packet",
+            odd_udp_len6(109),
+            false,
+        ),
+        (
+            "IPv6, a UDP length short of its header",
+            odd_udp_len6(7),
+            false,
+        ),
+        (
+            "IPv6, cut in the UDP header",
+            ipv6(1, 8472)[..60].to_vec(),
+            false,
+        ),
+        (
+            "IPv6, cut in the IP header",
+            ipv6(1, 8472)[..50].to_vec(),
+            false,
+        ),
         (
             "an ethertype nobody knows",
             ethernet(0x88b5, &[1; 60]),

@@ -170,9 +170,9 @@ fn reasons_that_rest_are_folded_and_come_back_alone() {
     let mut app = app();
     app.chosen = Panel::Drops;
     show(&mut app, &Node::new(), 0..3);
-    assert!(!screen(&mut app, 80, 40).contains("not-ipv4"));
+    assert!(!screen(&mut app, 80, 40).contains("not-ip"));
     app.act(Action::Alone);
-    assert!(screen(&mut app, 80, 40).contains("not-ipv4"));
+    assert!(screen(&mut app, 80, 40).contains("not-ip"));
 }
 
 #[test]

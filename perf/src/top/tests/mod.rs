@@ -119,7 +119,7 @@ fn worker(index: u64, n: u64, heartbeat_ns: u64) -> WorkerSnapshot {
     underlay.add(PortCounter::TxBytes, 100_000 * n);
     let mut uplink = PortCounters::default();
     uplink.add(PortCounter::RxPackets, 7);
-    uplink.drops[DropReason::NotIpv4 as usize] = 7;
+    uplink.drops[DropReason::NotIp as usize] = 7;
     uplink.add(PortCounter::RxPackets, 100 * n);
     uplink.add(PortCounter::Forwarded, 100 * n);
     uplink.add(PortCounter::TxPackets, 24 * n);
