@@ -5,7 +5,7 @@
 //! Level-triggered like control: each look compares what is desired with what is, by value, so nothing is lost with an event
 //! and a failed port is simply tried again.
 
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use contract::tables::{MAX_PORTS, Node, Port, PortKind, TablesReader};
 use thiserror::Error;
 
 use crate::clock;
-use crate::open_port::{OpenPort, tunnel_address};
+use crate::open_port::OpenPort;
 use crate::threads::{WorkerError, WorkerHandle};
 use crate::udp::Udp;
 
@@ -23,8 +23,8 @@ use crate::udp::Udp;
 const LOOK: Duration = Duration::from_millis(50);
 /// Time between two tries to open a port that failed.
 const RETRY: Duration = Duration::from_secs(1);
-/// Number of the slow path's port: the last, where no table has put a device so far.
-const SLOW_PATH: u8 = MAX_PORTS as u8 - 1;
+/// Numbers of the slow path's ports, over IPv4 and IPv6: the last, where no table has put a device so far.
+const SLOW_PATH: [u8; 2] = [MAX_PORTS as u8 - 1, MAX_PORTS as u8 - 2];
 
 /// Why the engine cannot run, or did not end well.
 #[derive(Debug, Error)]
@@ -64,8 +64,8 @@ pub struct Engine {
     workers: Vec<WorkerHandle>,
     tables: Option<TablesReader>,
     devices: Vec<Slot>,
-    /// The address that the slow path's socket is bound to, while there is one.
-    slow: Option<SocketAddrV4>,
+    /// The addresses that the slow path's sockets are bound to, while there are any.
+    slow: [Option<SocketAddr>; 2],
     /// What was last logged about the tables, so that a state is logged once.
     complaint: String,
 }
@@ -76,6 +76,13 @@ struct Slot {
     device: Option<OpenPort>,
     tried: Option<Instant>,
     status: PortStatus,
+}
+
+/// Where the slow path listens: see [`SLOW_PATH`].
+fn slow_paths(node: &Node) -> [Option<SocketAddr>; 2] {
+    let dport = node.tunnel_dport;
+    let at = |ip: IpAddr| (!ip.is_unspecified()).then(|| SocketAddr::new(ip, dport));
+    [at(node.vtep_ip4.into()), at(node.vtep_ip6.into())]
 }
 
 impl Engine {
@@ -104,7 +111,7 @@ impl Engine {
             workers,
             tables: None,
             devices,
-            slow: None,
+            slow: [None; 2],
             complaint: String::new(),
         })
     }
@@ -194,7 +201,8 @@ impl Engine {
         open.into_iter().any(OpenPort::is_udp)
     }
 
-    /// The slow path: a UDP socket on the tunnel's port beside the AF_XDP sockets, read by the first worker.
+    /// The slow path: a UDP socket on the tunnel's port beside the AF_XDP sockets, read by the first worker; one for each
+    /// address that we have.
     ///
     /// A peer whose path is narrower than our MTU sends its outer packets in fragments, for the outer header carries no DF
     /// (FLANNEL.md T10). Fragments after the first have no UDP header to steer by, so the XDP program passes them all; the
@@ -204,42 +212,67 @@ impl Engine {
     /// The socket also keeps the port: a kernel vxlan device that wants it is refused instead of eating half of the traffic.
     /// While it cannot be had, the underlay is not opened.
     fn keep_slow_path(&mut self, node: &Node) {
-        let address = tunnel_address(node);
-        if node.vtep_ip4.is_unspecified() || self.slow == Some(address) {
-            return;
+        for (index, desired) in slow_paths(node).into_iter().enumerate() {
+            let (Some(slow), Some(number)) = (self.slow.get(index), SLOW_PATH.get(index)) else {
+                continue;
+            };
+            if *slow != desired {
+                let number = *number;
+                self.close_one_slow_path(index, number);
+                match desired {
+                    Some(address) => self.open_slow_path(index, number, address),
+                    None => self.set_status(number, PortStatus::default()),
+                }
+            }
         }
-        self.close_slow_path();
+    }
+
+    fn open_slow_path(&mut self, index: usize, number: u8, address: SocketAddr) {
         let Some(worker) = self.workers.first() else {
             return;
         };
         let mut status = PortStatus {
             kind: Some(PortKind::Underlay),
-            name: "slow-path".into(),
+            name: match address {
+                SocketAddr::V4(_) => "slow-path".into(),
+                SocketAddr::V6(_) => "slow-path-v6".into(),
+            },
             ..PortStatus::default()
         };
         match Udp::bind(address, 1).map(|mut sockets| sockets.pop()) {
             Ok(Some(socket)) => {
-                let udp = Udp::slow_path(socket, address, SLOW_PATH);
-                worker.open(SLOW_PATH, PortKind::Underlay, udp);
-                self.slow = Some(address);
+                let udp = Udp::slow_path(socket, address, number);
+                worker.open(number, PortKind::Underlay, udp);
+                if let Some(slow) = self.slow.get_mut(index) {
+                    *slow = Some(address);
+                }
                 (status.state, status.mode, status.queues) = (PortState::Up, BoundMode::Udp, 1);
             }
             Ok(None) => return,
             Err(error) => (status.state, status.error) = (PortState::Failed, error.to_string()),
         }
-        self.set_status(SLOW_PATH, status);
+        self.set_status(number, status);
     }
 
-    fn close_slow_path(&mut self) {
-        if let (Some(_), Some(worker)) = (self.slow.take(), self.workers.first()) {
-            worker.close(SLOW_PATH);
+    fn close_one_slow_path(&mut self, index: usize, number: u8) {
+        let slow = self.slow.get_mut(index).and_then(Option::take);
+        if let (Some(_), Some(worker)) = (slow, self.workers.first()) {
+            worker.close(number);
         }
     }
 
     /// Gives the tunnel's UDP port to the underlay itself.
     fn give_up_slow_path(&mut self) {
-        self.close_slow_path();
-        self.set_status(SLOW_PATH, PortStatus::default());
+        for (index, number) in SLOW_PATH.into_iter().enumerate() {
+            self.close_one_slow_path(index, number);
+            self.set_status(number, PortStatus::default());
+        }
+    }
+
+    /// Whether every socket of the slow path that is to be there is.
+    fn has_slow_path(&self, node: &Node) -> bool {
+        let desired = slow_paths(node);
+        desired == self.slow && desired != [None; 2]
     }
 
     /// Opens a device. An underlay that was left to us and for which AF_XDP cannot be had is opened over UDP.
@@ -249,7 +282,7 @@ impl Engine {
             self.give_up_slow_path();
         } else if underlay {
             self.keep_slow_path(node);
-            if self.slow.is_none() {
+            if !self.has_slow_path(node) {
                 return Err(
                     "the tunnel's UDP port cannot be bound: see the port slow-path".to_owned(),
                 );
@@ -289,7 +322,7 @@ impl Engine {
         slot.desired = desired.cloned();
         let due = changed || broken || slot.tried.is_some_and(|tried| tried.elapsed() >= RETRY);
         let port = match (desired, &mut slot.device) {
-            (None, _) if number == SLOW_PATH => return,
+            (None, _) if SLOW_PATH.contains(&number) => return,
             (None, _) => return self.set_status(number, PortStatus::default()),
             (Some(_), Some(device)) => return device.steer(node),
             (Some(_), None) if !due => return,
@@ -365,7 +398,7 @@ impl Engine {
                 device.close(number as u8, &self.workers);
             }
         }
-        self.close_slow_path();
+        self.give_up_slow_path();
         for (index, worker) in self.workers.into_iter().enumerate() {
             let accounted = worker.stop()?;
             let frames = self.config.dataplane.frames as usize;

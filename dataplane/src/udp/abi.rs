@@ -11,7 +11,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::marker::PhantomData;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
@@ -144,21 +144,34 @@ pub(super) struct Incoming {
     /// Bytes written to the buffer.
     pub(super) len: usize,
     /// Who sent it.
-    pub(super) from: SocketAddrV4,
-    /// TOS byte of the outer header.
+    pub(super) from: SocketAddr,
+    /// TOS byte, or traffic class, of the outer header.
     pub(super) tos: u8,
     /// Bytes of each datagram that the kernel put together (UDP_GRO), the last may be shorter; `None`: it is one.
     pub(super) segment: Option<usize>,
 }
 
+/// `struct sockaddr_in` or `struct sockaddr_in6`, as the kernel writes it.
+#[repr(C, align(8))]
+#[derive(Default)]
+struct Name([u8; size_of::<libc::sockaddr_in6>()]);
+
+impl Name {
+    /// Both begin with the family and the port; then IPv4 has its address, IPv6 flow information and its address.
+    fn address(&self) -> SocketAddr {
+        let [f0, f1, p0, p1, a, b, c, d, rest @ ..] = self.0;
+        let port = u16::from_be_bytes([p0, p1]);
+        let six = rest.first_chunk::<16>();
+        match (libc::c_int::from(u16::from_ne_bytes([f0, f1])), six) {
+            (libc::AF_INET6, Some(ip)) => (Ipv6Addr::from(*ip), port).into(),
+            _ => (Ipv4Addr::new(a, b, c, d), port).into(),
+        }
+    }
+}
+
 /// Takes what is there without waiting for it.
 pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Incoming, Errno> {
-    let mut from = libc::sockaddr_in {
-        sin_family: 0,
-        sin_port: 0,
-        sin_addr: libc::in_addr { s_addr: 0 },
-        sin_zero: [0; 8],
-    };
+    let mut from = Name::default();
     // Words, for control messages are aligned to them.
     let mut control = [0u64; RECEIVED / 8];
     let mut parts = [IoSliceMut::new(buffer)];
@@ -175,10 +188,9 @@ pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Incom
     // SAFETY: the header and all that it points to live through the call, and sizes are told.
     let len = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
     let len = usize::try_from(len).map_err(|_| last_error())?;
-    let ip = Ipv4Addr::from(from.sin_addr.s_addr.to_ne_bytes());
     let mut incoming = Incoming {
         len,
-        from: SocketAddrV4::new(ip, u16::from_be(from.sin_port)),
+        from: from.address(),
         tos: 0,
         segment: None,
     };
@@ -199,6 +211,12 @@ fn read_controls(mut controls: &[u8], incoming: &mut Incoming) {
         };
         match (i32::from_ne_bytes(*level), i32::from_ne_bytes(*kind)) {
             (libc::SOL_IP, libc::IP_TOS) => incoming.tos = data.first().copied().unwrap_or(0),
+            (libc::SOL_IPV6, libc::IPV6_TCLASS) => {
+                let class = data
+                    .first_chunk::<4>()
+                    .map(|class| i32::from_ne_bytes(*class));
+                incoming.tos = class.unwrap_or(0) as u8;
+            }
             (libc::SOL_UDP, libc::UDP_GRO) => {
                 let segment = data.first_chunk::<4>().map(|len| i32::from_ne_bytes(*len));
                 incoming.segment = segment
@@ -246,10 +264,21 @@ mod tests {
     fn nothing() -> Incoming {
         Incoming {
             len: 0,
-            from: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
+            from: (Ipv4Addr::UNSPECIFIED, 0).into(),
             tos: 0,
             segment: None,
         }
+    }
+
+    #[test]
+    fn a_name_is_of_either_family() {
+        let mut name = Name::default();
+        name.0[..8].copy_from_slice(&[2, 0, 0x21, 0x18, 192, 0, 2, 1]);
+        assert_eq!(name.address(), "192.0.2.1:8472".parse().unwrap());
+        let six = [10, 0, 0x21, 0x18, 9, 9, 9, 9, 0xfd, 0x77];
+        name.0[..10].copy_from_slice(&six);
+        name.0[23] = 2;
+        assert_eq!(name.address(), "[fd77::2]:8472".parse().unwrap());
     }
 
     #[test]

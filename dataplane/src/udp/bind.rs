@@ -1,6 +1,6 @@
 //! The tunnel's sockets: whose the port is, and options.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -24,7 +24,7 @@ pub enum UdpError {
     )]
     Taken {
         /// Our tunnel address.
-        address: SocketAddrV4,
+        address: SocketAddr,
     },
     /// The address is not on this host, or another failure.
     #[error(
@@ -32,7 +32,7 @@ pub enum UdpError {
     )]
     Bind {
         /// Our tunnel address.
-        address: SocketAddrV4,
+        address: SocketAddr,
         /// What the system said.
         source: std::io::Error,
     },
@@ -58,7 +58,7 @@ fn refused(option: &'static str) -> impl Fn(Errno) -> UdpError {
 /// The first is bound alone, so that another owner of the port is found even if he would share it with us. No socket can
 /// be bound beside one that does not share, such as a kernel vxlan device's: it is refused instead of eating half of the
 /// traffic.
-pub(super) fn tunnel(address: SocketAddrV4, count: usize) -> Result<Vec<OwnedFd>, UdpError> {
+pub(super) fn tunnel(address: SocketAddr, count: usize) -> Result<Vec<OwnedFd>, UdpError> {
     let share = |socket: &OwnedFd| {
         sockopt::set_socket_reuseport(socket, true).map_err(refused("SO_REUSEPORT"))
     };
@@ -73,7 +73,11 @@ pub(super) fn tunnel(address: SocketAddrV4, count: usize) -> Result<Vec<OwnedFd>
             share(&socket)?;
         }
         abi::set_gro(socket.as_fd()).map_err(refused("UDP_GRO"))?;
-        sockopt::set_ip_recvtos(&socket, true).map_err(refused("IP_RECVTOS"))?;
+        if address.is_ipv4() {
+            sockopt::set_ip_recvtos(&socket, true).map_err(refused("IP_RECVTOS"))?;
+        } else {
+            sockopt::set_ipv6_recvtclass(&socket, true).map_err(refused("IPV6_RECVTCLASS"))?;
+        }
         // Beyond net.core.rmem_max if we may (CAP_NET_ADMIN), else as far as that goes. What a short buffer drops the kernel
         // counts (`RcvbufErrors` in `nstat`): no reason to refuse.
         let _ = sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER)
@@ -85,7 +89,7 @@ pub(super) fn tunnel(address: SocketAddrV4, count: usize) -> Result<Vec<OwnedFd>
 
 /// Sockets that only send, on ports of their own.
 pub(super) fn senders(own: Ipv4Addr, count: usize) -> Result<Vec<OwnedFd>, UdpError> {
-    let any_port = SocketAddrV4::new(own, 0);
+    let any_port = SocketAddrV4::new(own, 0).into();
     let sender = |_| {
         let socket = open(any_port)?;
         // Before it is bound, so that nothing finds it larger.
@@ -102,9 +106,13 @@ pub(super) fn senders(own: Ipv4Addr, count: usize) -> Result<Vec<OwnedFd>, UdpEr
     (0..count).map(sender).collect()
 }
 
-fn open(address: SocketAddrV4) -> Result<OwnedFd, UdpError> {
+fn open(address: SocketAddr) -> Result<OwnedFd, UdpError> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None).map_err(|errno| {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    rustix::net::socket_with(family, SocketType::DGRAM, flags, None).map_err(|errno| {
         UdpError::Bind {
             address,
             source: errno.into(),
@@ -112,7 +120,7 @@ fn open(address: SocketAddrV4) -> Result<OwnedFd, UdpError> {
     })
 }
 
-fn bind(socket: &OwnedFd, address: SocketAddrV4) -> Result<(), UdpError> {
+fn bind(socket: &OwnedFd, address: SocketAddr) -> Result<(), UdpError> {
     rustix::net::bind(socket, &address).map_err(|errno| match errno {
         Errno::ADDRINUSE => UdpError::Taken { address },
         errno => UdpError::Bind {

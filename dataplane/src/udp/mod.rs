@@ -28,7 +28,7 @@ mod receive;
 // From frames to the kernel.
 mod send;
 
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 pub use bind::UdpError;
@@ -51,20 +51,20 @@ pub struct Udp {
 
 impl Udp {
     /// Sockets on the tunnel address, so many that each worker has one. Fails if another owns the port.
-    pub fn bind(address: SocketAddrV4, workers: usize) -> Result<Vec<OwnedFd>, UdpError> {
-        bind::tunnel(address, workers)
+    pub fn bind(address: impl Into<SocketAddr>, workers: usize) -> Result<Vec<OwnedFd>, UdpError> {
+        bind::tunnel(address.into(), workers)
     }
 
     /// An underlay port over a socket of [`bind`](Self::bind) with this address. Received frames carry `port`.
     pub fn underlay(socket: OwnedFd, address: SocketAddrV4, port: u8) -> Result<Self, UdpError> {
         Ok(Udp {
-            receiver: Receiver::new(socket, address, port, Throttle::short()),
+            receiver: Receiver::new(socket, address.into(), port, Throttle::short()),
             sender: Sender::new(bind::senders(*address.ip(), SENDERS)?),
         })
     }
 
-    /// The slow path beside an AF_XDP port: it only receives, and seldom.
-    pub fn slow_path(socket: OwnedFd, address: SocketAddrV4, port: u8) -> Self {
+    /// The slow path beside an AF_XDP port: it only receives, and seldom. Of either family.
+    pub fn slow_path(socket: OwnedFd, address: SocketAddr, port: u8) -> Self {
         Udp {
             receiver: Receiver::new(socket, address, port, Throttle::long()),
             sender: Sender::new(Vec::new()),

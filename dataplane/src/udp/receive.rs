@@ -1,19 +1,19 @@
 //! Datagrams from the kernel into frames.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use zerocopy::IntoBytes;
 
 use super::abi::{self, Incoming};
-use super::headers::Headers;
+use super::headers::{Headers, Headers6};
 use crate::throttle::Throttle;
 use crate::xsk::{Burst, Frame, Pool};
 
 /// A socket on the tunnel port, and what it gave that is not a frame yet.
 pub(super) struct Receiver {
     socket: OwnedFd,
-    own: SocketAddrV4,
+    own: SocketAddr,
     port: u8,
     throttle: Throttle,
     /// Whatever the kernel may have put together: 64 KiB.
@@ -29,7 +29,7 @@ pub(super) struct Receiver {
 
 impl Receiver {
     /// Frames will carry `port`, and headers that name `own` as their destination.
-    pub(super) fn new(socket: OwnedFd, own: SocketAddrV4, port: u8, throttle: Throttle) -> Self {
+    pub(super) fn new(socket: OwnedFd, own: SocketAddr, port: u8, throttle: Throttle) -> Self {
         Receiver {
             socket,
             own,
@@ -100,8 +100,16 @@ impl Receiver {
         let len = incoming.segment.map_or(left, |len| len.min(left));
         let payload = self.buffer.get(self.start..self.start + len)?;
         self.start += len;
-        let headers = Headers::new(incoming.from, self.own, incoming.tos, len)?;
-        frame.append(headers.as_bytes())?;
+        match (incoming.from, self.own) {
+            (SocketAddr::V4(from), SocketAddr::V4(own)) => {
+                frame.append(Headers::new(from, own, incoming.tos, len)?.as_bytes())?;
+            }
+            (SocketAddr::V6(from), SocketAddr::V6(own)) => {
+                frame.append(Headers6::new(from, own, incoming.tos, payload)?.as_bytes())?;
+            }
+            // A socket has one family.
+            _ => return None,
+        }
         frame.append(payload.get(..len.min(frame.tailroom()))?)
     }
 

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
+use contract::wire::Sum;
 use zerocopy::IntoBytes;
 
 use super::gather::Flow;
@@ -280,4 +281,36 @@ fn a_quiet_socket_is_not_asked_in_every_turn_but_after_a_poll() {
     b.udp.wake();
     assert_eq!(b.udp.receive(&mut burst, &mut b.pool), 1);
     burst.clear_into(&mut b.pool);
+}
+
+/// Over IPv6 there is the slow path alone.
+#[test]
+fn a_datagram_over_ipv6_arrives_under_headers_that_decap_takes() {
+    let own = UdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap();
+    let socket = Udp::bind(own, 1).unwrap().remove(0);
+    let mut udp = Udp::slow_path(socket, own, 62);
+    let (_, mut pool) = Umem::map(8, 2048, 50, Hugepages::Off).unwrap();
+    let mut burst = Burst::new();
+    let from = UdpSocket::bind("[::1]:0").unwrap();
+    let payload = payload(1, 1001);
+    from.send_to(&payload, own).unwrap();
+    udp.wake();
+    assert_eq!(udp.receive(&mut burst, &mut pool), 1);
+    let frame = burst.iter().next().unwrap();
+    let bytes = frame.bytes();
+    assert_eq!((frame.port(), bytes.len()), (62, 62 + payload.len()));
+    assert_eq!(bytes[12..21], [0x86, 0xdd, 0x60, 0, 0, 0, 3, 0xf1, 17]);
+    assert_eq!(bytes[62..], payload);
+    let sport = from.local_addr().unwrap().port();
+    assert_eq!(
+        bytes[54..58],
+        [sport.to_be_bytes(), own.port().to_be_bytes()].concat()
+    );
+    // The whole pseudo header and datagram, checksum included, sum to all ones.
+    let pseudo = Sum::of(&bytes[22..54])
+        .plus(Sum::word(1009))
+        .plus(Sum::word(17));
+    assert!(pseudo.plus(Sum::of(&bytes[54..])).is_valid());
+    burst.clear_into(&mut pool);
+    assert!(Udp::bind(own, 1).is_err(), "the port is kept");
 }
