@@ -6,21 +6,23 @@
 use std::hint::black_box;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use contract::tables::{Adjacency, OwnedFib, Publisher, Route, Tables, TablesReader};
+use contract::tables::{Adjacency, Encap, OwnedFib, Publisher, Route, Tables, TablesReader};
 use contract::wire::Mac;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 /// One lease for each of `nodes`, then IPv4 routes side by side until there are `routes`.
 fn tables(nodes: u32, routes: u32) -> Tables {
-    let peer = |n: u32| Adjacency::Vxlan {
+    let peer = |n: u32| Adjacency::Peer {
         port: 0,
         mtu: 1450,
         next_hop: Mac([2, 0, 0, 0, 0, 1]),
         own: Mac([2, 0, 0, 0, 0, 2]),
         src: Ipv4Addr::new(172, 16, 0, 1).into(),
         peer: Ipv4Addr::from(0xac10_0100 + n).into(),
-        peer_vtep: Mac([2, 1, 0, 0, (n >> 8) as u8, n as u8]),
-        own_vtep: Mac([2, 0, 0, 0, 0, 3]),
+        encap: Encap::Vxlan {
+            peer_vtep: Mac([2, 1, 0, 0, (n >> 8) as u8, n as u8]),
+            own_vtep: Mac([2, 0, 0, 0, 0, 3]),
+        },
     };
     let lease4 = |n: u32| Route {
         prefix: Ipv4Addr::from(0x0a00_0000 + (n << 8)).into(),

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use contract::tables::{
-    Adjacency, Busy, Fib, Node, Origin, PublishError, Publisher, Route, SegmentError, Tables,
-    TablesReader,
+    Adjacency, Busy, Encap, Fib, Node, Origin, PublishError, Publisher, Route, SegmentError,
+    Tables, TablesReader,
 };
 
 fn main() {
@@ -101,15 +101,17 @@ fn numbered(number: u16) -> Tables {
         peer_mac: Default::default(),
     };
     let peers = 1 + number % 100;
-    let peer = |_| Adjacency::Vxlan {
+    let peer = |_| Adjacency::Peer {
         port: 0,
         mtu: number,
         next_hop: Default::default(),
         own: Default::default(),
         src: [10, 0, 0, 1].into(),
         peer: [10, 0, 0, 2].into(),
-        peer_vtep: Default::default(),
-        own_vtep: Default::default(),
+        encap: Encap::Vxlan {
+            peer_vtep: Default::default(),
+            own_vtep: Default::default(),
+        },
     };
     Tables {
         node: Node {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use contract::config::{BindMode, Config};
-use contract::tables::{Adjacency, Node, Port, PortKind, Route, Tables};
+use contract::tables::{Adjacency, Encap, Node, Port, PortKind, Route, Tables, Tunnel};
 use contract::wire::Mac;
 use ipnet::Ipv4Net;
 
@@ -178,15 +178,17 @@ pub fn compile(
             None => Err(Obstacle::NoSlot),
         };
         let adjacency = match &path {
-            Ok((mac, next_hop, mtu)) => Adjacency::Vxlan {
+            Ok((mac, next_hop, mtu)) => Adjacency::Peer {
                 port: UNDERLAY_PORT,
                 mtu: *mtu,
                 next_hop: *next_hop,
                 own: underlay.mac,
                 src: underlay.address.into(),
                 peer: group.public_ip.into(),
-                peer_vtep: *mac,
-                own_vtep: uplink.host_mac,
+                encap: Encap::Vxlan {
+                    peer_vtep: *mac,
+                    own_vtep: uplink.host_mac,
+                },
             },
             Err(_) => Adjacency::Unresolved {
                 peer: group.public_ip.into(),
@@ -273,6 +275,7 @@ fn path(group: &Group<'_>, hops: &HashMap<Ipv4Addr, Hop>) -> Result<(Mac, Mac, u
 
 fn node(cluster: &Cluster, subnet: Ipv4Net, underlay: &Underlay, uplink: &Uplink) -> Node {
     Node {
+        tunnel: Tunnel::Vxlan,
         vtep_mac: uplink.host_mac,
         vtep_mac6: uplink.host_mac,
         vtep_ip4: underlay.address,

@@ -46,7 +46,7 @@ impl Slots {
         for route in &tables.routes {
             let is_peer = matches!(
                 tables.adjacencies.get(usize::from(route.adjacency)),
-                Some(Adjacency::Vxlan { .. } | Adjacency::Unresolved { .. })
+                Some(Adjacency::Peer { .. } | Adjacency::Unresolved { .. })
             );
             if let (IpAddr::V4(prefix), true) = (route.prefix, is_peer && route.adjacency >= FIRST)
                 && let Ok(subnet) = Ipv4Net::new(prefix, route.len)

@@ -21,7 +21,7 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use contract::tables::{Adjacency, Fib, OwnedFib, Route, Tables};
+use contract::tables::{Adjacency, Encap, Fib, OwnedFib, Route, Tables};
 use contract::wire::{Ipv4, Mac, Protocol, Sum, Udp};
 use criterion::measurement::{Measurement, ValueFormatter};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -112,15 +112,17 @@ fn tables(routes: u32, peers: u32) -> Tables {
     tables.adjacencies.truncate(2);
     tables.routes.truncate(1);
     for n in 0..peers {
-        tables.adjacencies.push(Adjacency::Vxlan {
+        tables.adjacencies.push(Adjacency::Peer {
             port: UNDERLAY,
             mtu: 1450,
             next_hop: PEER_NIC,
             own: OWN_NIC,
             src: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1)),
             peer: IpAddr::V4(peer_ip(n)),
-            peer_vtep: Mac([2, 0, 1, (n >> 16) as u8, (n >> 8) as u8, n as u8]),
-            own_vtep: OWN_VTEP,
+            encap: Encap::Vxlan {
+                peer_vtep: Mac([2, 0, 1, (n >> 16) as u8, (n >> 8) as u8, n as u8]),
+                own_vtep: OWN_VTEP,
+            },
         });
     }
     tables.routes.extend((0..routes).map(|n| Route {
@@ -192,15 +194,17 @@ fn traffic(decap: bool, size: usize, routes: u32, peers: u32) -> Vec<Vec<u8>> {
             there.node.vtep_mac = PEER_VTEP;
             // Our node as that peer's only adjacency.
             there.adjacencies.truncate(2);
-            there.adjacencies.push(Adjacency::Vxlan {
+            there.adjacencies.push(Adjacency::Peer {
                 port: UNDERLAY,
                 mtu: 1450,
                 next_hop: OWN_NIC,
                 own: PEER_NIC,
                 src: IpAddr::V4(peer_ip(route % peers)),
                 peer: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1)),
-                peer_vtep: OWN_VTEP,
-                own_vtep: PEER_VTEP,
+                encap: Encap::Vxlan {
+                    peer_vtep: OWN_VTEP,
+                    own_vtep: PEER_VTEP,
+                },
             });
             there.routes = vec![Route {
                 prefix: IpAddr::V4(own),

@@ -4,9 +4,10 @@
 // in by, and both fall back to XDP_PASS when that queue has none: without an engine the device behaves as if nothing were
 // attached. There is no third outcome, so userspace never has to guess what the kernel saw.
 //
-// `underlay` takes whole UDP datagrams to our VTEP and nothing else. Whole means: untagged, no IP options or extension
-// headers, no fragment, and lengths that agree. What is odd stays with the kernel, which knows better how to refuse it,
-// and the kernel also reassembles outer fragments for the slow path.
+// `underlay` takes whole packets of the tunnel to our VTEP and nothing else: UDP datagrams to its port or, if the tunnel is
+// that, IP in IP. Whole means: untagged, no IP options or extension headers, no fragment, and lengths that agree. What is odd
+// stays with the kernel, which knows better how to refuse it, and the kernel also reassembles outer fragments for the slow
+// path.
 // `overlay` takes every frame: the device exists for us.
 
 #include <linux/bpf.h>
@@ -31,7 +32,8 @@
 struct vtep {
 	__be32 ip4;
 	__be16 dport;
-	__u16 unused;
+	__u8 protocol; // above IPv4: IPPROTO_UDP, or IPPROTO_IPIP, which has no port
+	__u8 unused;
 	__be32 ip6[4];
 };
 
@@ -67,11 +69,13 @@ static __always_inline int is_ours4(const struct iphdr *ip, const void *end, con
 {
 	if ((const void *)(ip + 1) > end || *(const __u8 *)ip != NO_OPTIONS)
 		return 0;
-	if (ip->daddr != vtep->ip4 || !vtep->ip4 || ip->protocol != IPPROTO_UDP || ip->frag_off & bpf_htons(FRAGMENT))
+	if (ip->daddr != vtep->ip4 || !vtep->ip4 || ip->protocol != vtep->protocol || ip->frag_off & bpf_htons(FRAGMENT))
 		return 0;
 	__u32 len = bpf_ntohs(ip->tot_len);
 	if (len < sizeof(*ip) || len > (__u32)(end - (const void *)ip))
 		return 0;
+	if (ip->protocol == IPPROTO_IPIP)
+		return len >= 2 * sizeof(*ip);
 	return is_ours((const struct udphdr *)(ip + 1), end, len - sizeof(*ip), vtep);
 }
 

@@ -1,13 +1,14 @@
 //! Whom an ICMP error goes to and what it says, from the tables' point of view; its bytes are made in `icmp` and `icmp6`.
 
 use contract::stats::DropReason;
-use contract::tables::{AdjacencyKind, Fib};
+use contract::tables::{AdjacencyKind, Fib, Tunnel};
 use contract::wire::{EtherType, Ethernet, Ipv4, Ipv6, Vxlan};
 use zerocopy::FromBytes;
 
 use crate::budget::Budget;
 use crate::clock::tsc;
 use crate::encap::IpIds;
+use crate::icmp::Role;
 use crate::xsk::Frame;
 use crate::{icmp, icmp6};
 
@@ -33,7 +34,7 @@ impl Answerer {
         fib: &Fib,
         ids: &mut IpIds,
     ) -> bool {
-        if !self.budget.take(tsc()) || (underlay && strip(frame).is_none()) {
+        if !self.budget.take(tsc()) || (underlay && strip(frame, fib).is_none()) {
             return false;
         }
         let port = fib.port(from);
@@ -49,25 +50,39 @@ impl Answerer {
             };
             return icmp6::answer(frame, reason, &with);
         }
+        let gateway = fib.node().gateway_ip4;
+        let (gateway, role) = match (fib.node().tunnel(), reason) {
+            (Tunnel::Udp, DropReason::NoRoute) => (tun_address(gateway), Role::Proxy),
+            _ => (gateway, Role::Router),
+        };
         let with = icmp::Answer {
-            gateway: fib.node().gateway_ip4,
+            gateway,
             mtu,
             id: ids.next_id(),
             dst,
             src,
+            role,
         };
         icmp::answer(frame, reason, &with)
     }
 }
 
 /// Takes the outer headers off a datagram that `decap` has checked.
-fn strip(frame: &mut Frame) -> Option<()> {
+fn strip(frame: &mut Frame, fib: &Fib) -> Option<()> {
     let overhead = if is_ipv6(frame.bytes()) {
         Vxlan::OVERHEAD_IPV6
     } else {
-        Vxlan::OVERHEAD_IPV4
+        fib.node().tunnel().overhead()
     };
     frame.shrink_head(overhead)
+}
+
+/// The address of the TUN that flannel's udp would have, the subnet's first; its second is the gateway's.
+fn tun_address(gateway: [u8; 4]) -> [u8; 4] {
+    match u32::from_be_bytes(gateway) {
+        0 => gateway,
+        second => (second - 1).to_be_bytes(),
+    }
 }
 
 /// Whether the Ethernet header says so.

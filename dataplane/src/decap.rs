@@ -6,10 +6,11 @@
 //! does not depend on them.
 
 use contract::stats::DropReason;
-use contract::tables::{AdjacencyKind, Fib, FibNode, PortKind};
+use contract::tables::{AdjacencyKind, Fib, FibNode, PortKind, Tunnel};
 use contract::wire::{Ecn, EtherType, Ethernet, Ipv4, Mac, Protocol, Rewrite4, Sum, Udp, Vxlan};
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::backend;
 use crate::decap6::decap_ipv6;
 use crate::encap::{hops_left, local_header};
 use crate::family::{Family, InnerPacket, V4, V6};
@@ -44,7 +45,7 @@ pub enum Source {
 impl Source {
     /// Whether it is the node of an adjacency.
     #[inline(always)]
-    fn is_peer(&self, peer: u16, fib: &Fib) -> bool {
+    pub fn is_peer(&self, peer: u16, fib: &Fib) -> bool {
         match *self {
             Source::V4(ip) => fib.meta(peer).is_peer4(ip),
             Source::V6(ip) => fib.is_peer6(peer, ip),
@@ -54,7 +55,7 @@ impl Source {
     /// The inner source is not in a lease of ours: are we a node at all?
     #[cold]
     #[inline(never)]
-    fn foreign(&self, fib: &Fib) -> DropReason {
+    pub fn foreign(&self, fib: &Fib) -> DropReason {
         let is_node = match *self {
             Source::V4(ip) => fib.is_vtep4(ip),
             Source::V6(ip) => fib.is_vtep6(ip),
@@ -67,10 +68,13 @@ impl Source {
     }
 }
 
-/// Decapsulates a frame from the underlay.
+/// Decapsulates a frame from the underlay, of whatever tunnel the node has.
 #[inline(always)]
 pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
     let node = fib.node();
+    if !node.tunnel().is_vxlan() {
+        return backend::decap(frame, fib);
+    }
     let (outer, _) =
         Rewrite4::ref_from_prefix(frame.bytes()).map_err(|_| DropReason::OuterHeader)?;
     let total_len = usize::from(outer.ip.total_len.get());
@@ -129,7 +133,9 @@ pub fn check_tunnel(
     node: &FibNode,
 ) -> Result<(), DropReason> {
     // RFC 7348 section 5 wants reserved bits ignored; the kernel drops frames that set one, and so they never worked.
-    if vxlan.flags != Vxlan::VNI_VALID || vxlan.reserved1 != [0; 3] || vxlan.reserved2 != 0 {
+    if (vxlan.flags != Vxlan::VNI_VALID || vxlan.reserved1 != [0; 3] || vxlan.reserved2 != 0)
+        && !has_group_policy(vxlan, node)
+    {
         return Err(DropReason::VxlanHeader);
     }
     if vxlan.vni != node.vni {
@@ -142,6 +148,17 @@ pub fn check_tunnel(
         return Err(DropReason::InnerMacOwn);
     }
     Ok(())
+}
+
+/// Whether a header that is not plain is one with the group policy extension, in a cluster that has it. As the kernel's device
+/// reads it, all of the first word but the VNI's flag belongs to the extension (`vxlan_parse_gbp_hdr`). The policy id ends here:
+/// there it becomes the packet's mark, which cannot be given to a frame.
+#[cold]
+#[inline(never)]
+fn has_group_policy(vxlan: &Vxlan, node: &FibNode) -> bool {
+    node.tunnel() == Tunnel::VxlanGbp
+        && vxlan.flags & !Vxlan::GROUP_POLICY == Vxlan::VNI_VALID
+        && vxlan.reserved2 == 0
 }
 
 /// Judges the packet behind checked outer headers, and hands it to the port it is for.
@@ -172,8 +189,7 @@ pub fn deliver<F: Family>(frame: &mut Frame, fib: &Fib, outer: &Outer) -> Verdic
     if marks == (Ecn::CE, Ecn::NOT_ECT) {
         return Err(DropReason::EcnNotCapable);
     }
-    // The severer mark goes on: CE over all, ECT(1) over ECT(0) (RFC 6040 section 4.2).
-    let marked = matches!(marks, (Ecn::CE, _) | (Ecn::ECT1, Ecn::ECT0)).then_some(marks.0);
+    let marked = marked(marks);
 
     frame
         .shrink_head(outer.headers - Ethernet::LEN)
@@ -191,6 +207,13 @@ pub fn deliver<F: Family>(frame: &mut Frame, fib: &Fib, outer: &Outer) -> Verdic
         peer,
         len,
     })
+}
+
+/// What is to be marked on a packet that came under these marks, outer and inner. The severer mark goes on: CE over all, ECT(1)
+/// over ECT(0) (RFC 6040 section 4.2).
+#[inline(always)]
+pub fn marked(marks: (u8, u8)) -> Option<u8> {
+    matches!(marks, (Ecn::CE, _) | (Ecn::ECT1, Ecn::ECT0)).then_some(marks.0)
 }
 
 /// Checks the outer UDP checksum, if there is one.
@@ -217,8 +240,9 @@ fn check_udp<'a>(
     check_every_byte(headers, payload)
 }
 
+/// Checks a checksum over all of a payload, the headers' part given.
 #[inline(never)]
-fn check_every_byte(headers: Sum, payload: &[u8]) -> Result<(), DropReason> {
+pub fn check_every_byte(headers: Sum, payload: &[u8]) -> Result<(), DropReason> {
     if headers.plus(Sum::of(payload)).is_valid() {
         Ok(())
     } else {

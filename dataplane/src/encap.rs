@@ -12,6 +12,7 @@ use contract::tables::{AdjacencyKind, Fib, PortKind};
 use contract::wire::{Ecn, EtherType, Ethernet, Rewrite4, Sum, Vxlan};
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::backend;
 use crate::encap6::over_ipv6;
 use crate::family::{Family, InnerPacket, V4, V6};
 use crate::verdict::{Tx, Verdict};
@@ -39,7 +40,8 @@ impl IpIds {
     }
 }
 
-/// Encapsulates the IP packet in an Ethernet frame that came in by port `from`, or hands it to a local port.
+/// Encapsulates the IP packet in an Ethernet frame that came in by port `from` as its peer's adjacency says, or hands it to a local
+/// port.
 #[inline(always)]
 pub fn encap(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds) -> Verdict {
     let (ethernet, _) =
@@ -77,6 +79,11 @@ fn packet_out<F: Family>(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds
         AdjacencyKind::Vxlan6 => return over_ipv6::<F>(frame, peer, routed, fib),
         AdjacencyKind::Local => return to_local::<F>(frame, from, peer, len, routed, fib),
         AdjacencyKind::Unresolved => return Err(DropReason::Unresolved),
+        AdjacencyKind::HostGw4 | AdjacencyKind::Udp4 | AdjacencyKind::Ipip4
+            if F::ETHERTYPE == EtherType::IPV4 =>
+        {
+            return backend::encap(frame, peer, routed, fib, ids);
+        }
         _ => return Err(inner.unroutable()),
     }
     if len > meta.mtu {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use contract::config::{BindMode, Config};
 use contract::stats::{BoundMode, EngineStats, PortState, PortStatus, StatsError};
-use contract::tables::{MAX_PORTS, Node, Port, PortKind, TablesReader};
+use contract::tables::{MAX_PORTS, Node, Port, PortKind, TablesReader, Tunnel};
 use thiserror::Error;
 
 use crate::clock;
@@ -82,7 +82,12 @@ struct Slot {
 fn slow_paths(node: &Node) -> [Option<SocketAddr>; 2] {
     let dport = node.tunnel_dport;
     let at = |ip: IpAddr| (!ip.is_unspecified()).then(|| SocketAddr::new(ip, dport));
-    [at(node.vtep_ip4.into()), at(node.vtep_ip6.into())]
+    match node.tunnel {
+        Tunnel::Vxlan | Tunnel::VxlanGbp => [at(node.vtep_ip4.into()), at(node.vtep_ip6.into())],
+        Tunnel::Udp => [at(node.vtep_ip4.into()), None],
+        // Without a port there is no socket: outer fragments end in the kernel.
+        Tunnel::Ipip | Tunnel::None => [None; 2],
+    }
 }
 
 impl Engine {
@@ -272,7 +277,7 @@ impl Engine {
     /// Whether every socket of the slow path that is to be there is.
     fn has_slow_path(&self, node: &Node) -> bool {
         let desired = slow_paths(node);
-        desired == self.slow && desired != [None; 2]
+        desired == self.slow && (desired != [None; 2] || !node.tunnel.has_port())
     }
 
     /// Opens a device. An underlay that was left to us and for which AF_XDP cannot be had is opened over UDP.

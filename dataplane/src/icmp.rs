@@ -44,6 +44,35 @@ pub struct Answer {
     pub dst: Mac,
     /// See `dst`.
     pub src: Mac,
+    /// As whom it is told.
+    pub role: Role,
+}
+
+/// Who tells of a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A router: all of the packet that may be quoted.
+    Router,
+    /// The proxy of flannel's udp, of which only "no route" is known (FLANNEL.md 4.1): a TTL of 8, the IP header and 8 bytes
+    /// (RFC 792), and nothing about ICMP.
+    Proxy,
+}
+
+impl Role {
+    const fn ttl(self) -> u8 {
+        match self {
+            Role::Router => 64,
+            Role::Proxy => 8,
+        }
+    }
+
+    /// Bytes of the packet that are quoted, at most.
+    fn quote(self, inner: &Inner) -> usize {
+        match self {
+            Role::Router => MAX_LEN - Ipv4::LEN - ICMP_LEN,
+            Role::Proxy => inner.packet.len() - inner.payload().len() + 8,
+        }
+    }
 }
 
 /// Whether a sender is owed an answer when its packet is dropped for this reason.
@@ -78,12 +107,13 @@ pub fn answer(frame: &mut Frame, reason: DropReason, with: &Answer) -> bool {
     };
     if with.gateway == [0; 4]
         || !may_answer(&inner)
+        || (with.role == Role::Proxy && inner.ip.protocol == Protocol::ICMP)
         || (reason == DropReason::TooBig && !inner.ip.dont_fragment())
     {
         return false;
     }
     let dst = inner.ip.src;
-    let quoted = inner.packet.len().min(MAX_LEN - Ipv4::LEN - ICMP_LEN);
+    let quoted = inner.packet.len().min(with.role.quote(&inner));
 
     frame.truncate(Ethernet::LEN + quoted);
     if frame.grow_head(Ipv4::LEN + ICMP_LEN).is_none() {
@@ -106,7 +136,7 @@ pub fn answer(frame: &mut Frame, reason: DropReason, with: &Answer) -> bool {
         total_len: ((Ipv4::LEN + ICMP_LEN + quoted) as u16).into(),
         id: with.id.into(),
         flags_offset: 0.into(),
-        ttl: 64,
+        ttl: with.role.ttl(),
         protocol: Protocol::ICMP,
         checksum: [0; 2],
         src: with.gateway,

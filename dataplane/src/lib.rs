@@ -20,6 +20,7 @@
 )]
 
 mod answer;
+mod backend;
 mod budget;
 // The time stamp counter.
 pub mod clock;

@@ -4,12 +4,13 @@
 //! On the way up the program is told last of the sockets, when workers hold their rings and have filled them; on the way
 //! down it goes first. In between, and whenever the engine is dead, frames pass to the kernel.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use contract::config::Config;
 use contract::stats::{BoundMode, PortState, PortStatus};
-use contract::tables::{Node, Port, PortKind};
+use contract::tables::{Node, Port, PortKind, Tunnel};
+use contract::wire::Protocol;
 use thiserror::Error;
 
 use crate::threads::WorkerHandle;
@@ -50,6 +51,14 @@ pub enum OpenError {
         /// The device.
         interface: String,
     },
+    /// A socket carries only what has a UDP port.
+    #[error(
+        "{interface} cannot be opened over UDP: the cluster's backend has no UDP port; set underlay.mode = \"auto\""
+    )]
+    NoPort {
+        /// The device.
+        interface: String,
+    },
     /// Its frames do not fit in a chunk.
     #[error("{interface} has an MTU of {mtu}, but a chunk holds {room} bytes; {remedy}")]
     Mtu {
@@ -87,6 +96,7 @@ impl OpenError {
             OpenError::Device(_)
             | OpenError::Tun(_)
             | OpenError::Udp(_)
+            | OpenError::NoPort { .. }
             | OpenError::Kind { .. } => false,
         }
     }
@@ -170,6 +180,10 @@ impl OpenPort {
         node: &Node,
         workers: &[WorkerHandle],
     ) -> Result<OpenPort, OpenError> {
+        if !node.tunnel.has_port() {
+            let interface = port.name.clone();
+            return Err(OpenError::NoPort { interface });
+        }
         let address = tunnel_address(node);
         let sockets = Udp::bind(address, workers.len())?;
         let ends = sockets
@@ -285,11 +299,7 @@ impl OpenPort {
 
     /// Tells the program where tunnel datagrams are sent, if that is news.
     pub fn steer(&mut self, node: &Node) {
-        let vtep = Vtep {
-            ip4: node.vtep_ip4,
-            ip6: node.vtep_ip6,
-            dport: node.tunnel_dport,
-        };
+        let vtep = vtep(node);
         if self.kind != PortKind::Underlay || self.vtep == Some(vtep) {
             return;
         }
@@ -343,6 +353,22 @@ impl OpenPort {
 /// Where other nodes send to.
 pub fn tunnel_address(node: &Node) -> SocketAddrV4 {
     SocketAddrV4::new(node.vtep_ip4, node.tunnel_dport)
+}
+
+/// What is ours on the underlay.
+fn vtep(node: &Node) -> Vtep {
+    let (ip4, ip6, protocol) = match node.tunnel {
+        Tunnel::Vxlan | Tunnel::VxlanGbp => (node.vtep_ip4, node.vtep_ip6, Protocol::UDP),
+        Tunnel::Udp => (node.vtep_ip4, Ipv6Addr::UNSPECIFIED, Protocol::UDP),
+        Tunnel::Ipip => (node.vtep_ip4, Ipv6Addr::UNSPECIFIED, Protocol::IPIP),
+        Tunnel::None => (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, Protocol::UDP),
+    };
+    Vtep {
+        ip4,
+        ip6,
+        dport: node.tunnel_dport,
+        protocol,
+    }
 }
 
 /// A frame of the device must fit in a chunk: one that does not is dropped by the kernel, uncounted by us.

@@ -116,7 +116,7 @@ impl Turn<'_> {
     fn peer_of_leaving(&self, from: u8, to: u8, frame: &[u8]) -> Option<u16> {
         // By the tables: the port itself may be closed, and the frame lost for that.
         if self.fib.port(to).kind == Some(PortKind::Underlay) {
-            return destination(self.fib, carried(frame)?);
+            return destination(self.fib, carried(self.fib, frame)?);
         }
         match from {
             ORIGINATED => None,
@@ -131,7 +131,7 @@ impl Turn<'_> {
         if !self.is_underlay(from) {
             return destination(self.fib, frame);
         }
-        let peer = source(self.fib, carried(frame)?)?;
+        let peer = source(self.fib, carried(self.fib, frame)?)?;
         let is_peer = match packet(frame)? {
             Packet::V4(outer) => self.fib.meta(peer).is_peer4(outer.src),
             Packet::V6(outer) => self.fib.is_peer6(peer, outer.src),
@@ -161,10 +161,15 @@ fn packet(frame: &[u8]) -> Option<Packet<'_>> {
     }
 }
 
-/// The frame in a VXLAN datagram.
-fn carried(frame: &[u8]) -> Option<&[u8]> {
+/// The frame that a tunnel's packet carries, as far as it is one: a tunnel's packet is from or to our tunnel address, and all
+/// else is a bare packet.
+fn carried<'a>(fib: &Fib, frame: &'a [u8]) -> Option<&'a [u8]> {
+    let node = fib.node();
     match packet(frame)? {
-        Packet::V4(_) => frame.get(Vxlan::OVERHEAD_IPV4..),
+        Packet::V4(ip) if [ip.src, ip.dst].contains(&node.vtep_ip4) => {
+            frame.get(node.tunnel().overhead()..)
+        }
+        Packet::V4(_) => Some(frame),
         Packet::V6(_) => frame.get(Vxlan::OVERHEAD_IPV6..),
     }
 }

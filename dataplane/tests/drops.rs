@@ -332,9 +332,13 @@ fn what_a_tun_cannot_have_meant_is_lost_and_counted_as_received() {
 }
 
 #[test]
-fn each_reason_but_one_is_provoked_here() {
+fn each_reason_but_one_is_provoked() {
     // NoHeadroom cannot be: every frame that a ring hands over starts behind the headroom that its UMEM was made with.
-    let source = concat!(include_str!("drops.rs"), include_str!("drops6.rs"));
+    let source = concat!(
+        include_str!("drops.rs"),
+        include_str!("drops6.rs"),
+        include_str!("backends.rs")
+    );
     for reason in DropReason::ALL {
         let name = format!("DropReason::{reason:?}");
         assert!(

@@ -128,7 +128,7 @@ fn time_exceeded_goes_back_through_the_tunnel() {
     tables.routes[0].adjacency = 2;
     tables.routes[1].adjacency = 1;
     tables.routes[4].prefix = std::net::Ipv4Addr::new(10, 244, 2, 99).into();
-    let contract::tables::Adjacency::Vxlan { peer, src, .. } = &mut tables.adjacencies[2] else {
+    let contract::tables::Adjacency::Peer { peer, src, .. } = &mut tables.adjacencies[2] else {
         unreachable!()
     };
     std::mem::swap(peer, src);

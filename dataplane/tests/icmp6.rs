@@ -98,7 +98,7 @@ fn too_big_names_the_mtu_of_the_path() {
 #[test]
 fn no_path_is_told_to_be_narrower_than_ipv6_allows() {
     let mut tables = dual_tables(1, Over::V6);
-    let contract::tables::Adjacency::Vxlan { mtu, .. } = &mut tables.adjacencies[4] else {
+    let contract::tables::Adjacency::Peer { mtu, .. } = &mut tables.adjacencies[4] else {
         unreachable!()
     };
     *mtu = 1000;

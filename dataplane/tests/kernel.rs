@@ -100,7 +100,7 @@ fn what_we_emit_we_accept_at_the_other_node() {
     tables.node.vtep_ip4 = [192, 168, 77, 2].into();
     tables.routes[0].adjacency = 2;
     tables.routes[1].adjacency = 1;
-    let contract::tables::Adjacency::Vxlan { peer, src, .. } = &mut tables.adjacencies[2] else {
+    let contract::tables::Adjacency::Peer { peer, src, .. } = &mut tables.adjacencies[2] else {
         unreachable!()
     };
     std::mem::swap(peer, src);

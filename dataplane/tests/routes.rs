@@ -47,7 +47,7 @@ fn tables(leases: &[Lease]) -> Tables {
     let template = tables.adjacencies[2].clone();
     for number in 0..NODES as usize {
         let mut node = template.clone();
-        if let Adjacency::Vxlan { peer, .. } = &mut node {
+        if let Adjacency::Peer { peer, .. } = &mut node {
             *peer = IpAddr::V4(public_ip((FIRST + number) as u16));
         }
         tables.adjacencies.push(node);

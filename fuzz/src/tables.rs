@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 
-use contract::tables::{Adjacency, Fib, OwnedFib, Route, Tables};
+use contract::tables::{Adjacency, Encap, Fib, OwnedFib, Route, Tables};
 
 use crate::support::golden_tables;
 
@@ -37,7 +37,7 @@ fn both_families() -> Tables {
         unreachable!("the golden tables have six adjacencies");
     };
     let mut peer6 = vxlan.clone();
-    if let Adjacency::Vxlan { src, peer, .. } = &mut peer6 {
+    if let Adjacency::Peer { src, peer, .. } = &mut peer6 {
         (*src, *peer) = (IpAddr::V6(1.into()), IpAddr::V6(2.into()));
     }
     tables.routes.push(Route {
@@ -46,6 +46,13 @@ fn both_families() -> Tables {
         adjacency: tables.adjacencies.len() as u16,
     });
     tables.adjacencies.push(peer6);
+    for by in [Encap::HostGw, Encap::Udp, Encap::Ipip] {
+        let mut bare = tables.adjacencies[2].clone();
+        if let Adjacency::Peer { encap, .. } = &mut bare {
+            *encap = by;
+        }
+        tables.adjacencies.push(bare);
+    }
     tables
 }
 

@@ -49,7 +49,7 @@ drop_reasons! {
     Hairpin = "hairpin",
     /// The packet is larger than its path and must not be fragmented; the source is told by ICMP fragmentation needed or, over IPv6, packet too big.
     TooBig = "too-big",
-    /// The outer headers are not a whole, unfragmented UDP datagram over IPv4 or IPv6.
+    /// The outer headers are not those of a whole, unfragmented packet of the node's tunnel.
     OuterHeader = "outer-header",
     /// The outer IPv4 header checksum is wrong.
     OuterIpChecksum = "outer-ip-checksum",
@@ -85,6 +85,8 @@ drop_reasons! {
     LinkScope = "link-scope",
     /// The outer UDP checksum over IPv6 is zero, which RFC 8200 section 8.1 forbids and the kernel drops, too.
     OuterUdpChecksumZero = "outer-udp-checksum-zero",
+    /// The packet had no hop left for the proxy that flannel's udp backend is; as there, nobody is told.
+    ProxyTtl = "proxy-ttl",
 }
 
 /// Reasons that the stats segment has room for; more bumps its ABI number.

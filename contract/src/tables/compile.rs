@@ -10,7 +10,7 @@ use zerocopy::{FromZeros, IntoBytes};
 use super::layout::{Bank, BankHead, FibNode, LPM_LINES, RawMeta, RawPort, Root, TRIES, Trie};
 use super::lpm::{Builder, Full, Prefix};
 use super::rewrite::Rewrite;
-use super::{Adjacency, MAX_ADJACENCIES, MAX_PORTS, Node, Port, Route, Tables};
+use super::{Adjacency, Encap, MAX_ADJACENCIES, MAX_PORTS, Node, Port, Route, Tables};
 
 /// Why tables cannot be published. Each names what has to change in them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -56,6 +56,14 @@ pub enum TablesError {
         adjacency: usize,
         src: IpAddr,
         peer: IpAddr,
+    },
+    #[error(
+        "adjacency {adjacency} sends to {peer} by {encap:?}, which there is over IPv4 alone; use VXLAN over IPv6"
+    )]
+    OverIpv6 {
+        adjacency: usize,
+        peer: IpAddr,
+        encap: Encap,
     },
     #[error("adjacency {adjacency} is a node at {peer}; a node has an address")]
     Unspecified { adjacency: usize, peer: IpAddr },
@@ -146,7 +154,7 @@ impl Compiled {
         for (index, adjacency) in tables.adjacencies.iter().enumerate() {
             check(index, adjacency, tables.ports.len())?;
             let Some(rewrite) = Rewrite::of(adjacency, node.vni, node.tunnel_dport) else {
-                unreachable!("check() refuses mixed families");
+                unreachable!("check() refuses mixed families, and IPv6 for what has none");
             };
             self.meta[index] = rewrite.meta;
             self.lines.push(rewrite.line);
@@ -215,6 +223,7 @@ fn node(node: &Node) -> FibNode {
     let [_, vni @ ..] = node.vni.to_be_bytes();
     FibNode {
         vtep_mac: node.vtep_mac,
+        tunnel: node.tunnel as u8,
         vtep_mac6: node.vtep_mac6,
         tunnel_dport: node.tunnel_dport.into(),
         vtep_ip4: node.vtep_ip4.octets(),
@@ -246,14 +255,25 @@ fn check(index: usize, adjacency: &Adjacency, ports: usize) -> Result<(), Tables
         Adjacency::Empty => Ok(()),
         Adjacency::Unresolved { peer } => has_address(peer),
         Adjacency::Local { port, .. } => sends_by(port),
-        Adjacency::Vxlan {
-            port, src, peer, ..
+        Adjacency::Peer {
+            port,
+            src,
+            peer,
+            encap,
+            ..
         } => {
             if src.is_ipv4() != peer.is_ipv4() {
                 return Err(TablesError::Families {
                     adjacency: index,
                     src,
                     peer,
+                });
+            }
+            if peer.is_ipv6() && !matches!(encap, Encap::Vxlan { .. }) {
+                return Err(TablesError::OverIpv6 {
+                    adjacency: index,
+                    peer,
+                    encap,
                 });
             }
             has_address(peer)?;
@@ -295,7 +315,7 @@ fn routes(routes: &[Route], adjacencies: usize) -> Result<(Vec<Prefix>, Vec<Pref
 fn vteps(adjacencies: &[Adjacency]) -> (Vec<Prefix>, Vec<Prefix>) {
     let (mut four, mut six) = (Vec::new(), Vec::new());
     for (index, adjacency) in adjacencies.iter().enumerate() {
-        let (Adjacency::Vxlan { peer, .. } | Adjacency::Unresolved { peer }) = *adjacency else {
+        let (Adjacency::Peer { peer, .. } | Adjacency::Unresolved { peer }) = *adjacency else {
             continue;
         };
         match peer {

@@ -13,7 +13,7 @@ use super::fib::Fib;
 use super::layout::{LPM_LINES, Line, Trie};
 use super::lpm::{self, NODE};
 use super::rewrite::{AdjacencyKind, PEER6};
-use super::{Adjacency, MAX_ADJACENCIES, MAX_PORTS, Node, Port, PortKind, Route, Tables};
+use super::{Adjacency, Encap, MAX_ADJACENCIES, MAX_PORTS, Node, Port, PortKind, Route, Tables};
 use crate::config::BindMode;
 use crate::wire::{Ethernet, Rewrite6};
 
@@ -59,6 +59,7 @@ impl Fib {
         let node = self.node();
         let [a, b, c] = node.vni;
         Node {
+            tunnel: node.tunnel(),
             vtep_mac: node.vtep_mac,
             vtep_mac6: node.vtep_mac6,
             vtep_ip4: node.vtep_ip4.into(),
@@ -130,15 +131,25 @@ impl Fib {
                 dst: rewrite.inner.dst,
                 src: rewrite.inner.src,
             },
-            AdjacencyKind::Vxlan4 => Adjacency::Vxlan {
+            AdjacencyKind::Vxlan4
+            | AdjacencyKind::Udp4
+            | AdjacencyKind::Ipip4
+            | AdjacencyKind::HostGw4 => Adjacency::Peer {
                 port: meta.port,
                 mtu: meta.mtu,
                 next_hop: rewrite.ethernet.dst,
                 own: rewrite.ethernet.src,
                 src: rewrite.ip.src.into(),
                 peer: rewrite.ip.dst.into(),
-                peer_vtep: rewrite.inner.dst,
-                own_vtep: rewrite.inner.src,
+                encap: match meta.kind {
+                    AdjacencyKind::Udp4 => Encap::Udp,
+                    AdjacencyKind::Ipip4 => Encap::Ipip,
+                    AdjacencyKind::HostGw4 => Encap::HostGw,
+                    _ => Encap::Vxlan {
+                        peer_vtep: rewrite.inner.dst,
+                        own_vtep: rewrite.inner.src,
+                    },
+                },
             },
             AdjacencyKind::Vxlan6 => {
                 let Rewrite6 {
@@ -147,15 +158,17 @@ impl Fib {
                     inner,
                     ..
                 } = self.rewrite6(index);
-                Adjacency::Vxlan {
+                Adjacency::Peer {
                     port: meta.port,
                     mtu: meta.mtu,
                     next_hop: dst,
                     own: src,
                     src: ip.src.into(),
                     peer: ip.dst.into(),
-                    peer_vtep: inner.dst,
-                    own_vtep: inner.src,
+                    encap: Encap::Vxlan {
+                        peer_vtep: inner.dst,
+                        own_vtep: inner.src,
+                    },
                 }
             }
         }

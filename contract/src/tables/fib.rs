@@ -23,7 +23,7 @@ pub struct AdjacencyMeta {
     pub kind: AdjacencyKind,
     /// Port to send by. Any number: no promise that such a port is open.
     pub port: u8,
-    /// Largest inner packet, bytes; only a VXLAN peer has one, a local port has its own.
+    /// Largest inner packet, bytes; only a peer that we send to has one, a local port has its own.
     pub mtu: u16,
     /// The node's PublicIP; zero when it has none in this family or is no node.
     peer4: [u8; 4],
@@ -102,7 +102,8 @@ impl Fib {
         &self.0.lines[usize::from(adjacency)]
     }
 
-    /// The line as the headers it is when VXLAN runs over IPv4. Of a `Local` adjacency, only `inner` counts.
+    /// The line as the headers it is when VXLAN runs over IPv4. Of a `Local` adjacency, only `inner` counts; of the other
+    /// encapsulations, as many of the first as they have.
     #[inline(always)]
     pub fn rewrite4(&self, adjacency: u16) -> &Rewrite4 {
         transmute_ref!(self.line(adjacency))

@@ -20,12 +20,12 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::{MAX_ADJACENCIES, MAX_PORTS};
+use super::{MAX_ADJACENCIES, MAX_PORTS, Tunnel};
 use crate::wire::Mac;
 use zerocopy::network_endian::U16;
 
 /// Version of this layout. Readers refuse another one. Changing any size, offset, encoding or meaning bumps it.
-pub const ABI: u64 = 3;
+pub const ABI: u64 = 4;
 /// First word of the file: "tweedtab" in ASCII.
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"tweedtab");
 /// Cache lines for the tries. A million IPv4 routes need up to 2^20; a million IPv6 /64 without any order, half of this.
@@ -99,7 +99,16 @@ pub struct FibNode {
     pub gateway_ip4: [u8; 4],
     /// Inner destination of what is sent to us over IPv6.
     pub vtep_mac6: Mac,
-    pub(super) reserved_too: [u8; 6],
+    pub(super) reserved_too: [u8; 5],
+    pub(super) tunnel: u8,
+}
+
+impl FibNode {
+    /// What arrives as a tunnel.
+    #[inline(always)]
+    pub fn tunnel(&self) -> Tunnel {
+        Tunnel::from_byte(self.tunnel)
+    }
 }
 
 /// An adjacency's verdict: encap and decap decide by these eight bytes and then touch at most one line.
@@ -129,7 +138,7 @@ mod tests {
     use super::*;
     use std::mem::{offset_of, size_of};
 
-    /// Sizes and offsets of ABI 3. When this fails, the layout changed: bump `ABI`, then write the new numbers here.
+    /// Sizes and offsets of ABI 4. When this fails, the layout changed: bump `ABI`, then write the new numbers here.
     #[test]
     #[cfg_attr(miri, ignore = "has a smaller layout")]
     fn the_layout_is_that_of_its_abi_number() {
@@ -143,7 +152,7 @@ mod tests {
         ];
         assert_eq!(
             (ABI, bank),
-            (3, [4096, 1052672, 1576960, 5771264, 7081984, 543952896])
+            (4, [4096, 1052672, 1576960, 5771264, 7081984, 543952896])
         );
         let head = [
             offset_of!(BankHead, ports),
@@ -154,7 +163,7 @@ mod tests {
             offset_of!(BankHead, port),
             size_of::<BankHead>(),
         ];
-        assert_eq!((ABI, head), (3, [8, 12, 16, 20, 64, 128, 4096]));
+        assert_eq!((ABI, head), (4, [8, 12, 16, 20, 64, 128, 4096]));
         let node = [
             offset_of!(FibNode, tunnel_dport),
             offset_of!(FibNode, vtep_ip4),
@@ -163,9 +172,10 @@ mod tests {
             offset_of!(FibNode, gateway_ip6),
             offset_of!(FibNode, gateway_ip4),
             offset_of!(FibNode, vtep_mac6),
+            offset_of!(FibNode, tunnel),
             size_of::<FibNode>(),
         ];
-        assert_eq!((ABI, node), (3, [6, 8, 12, 16, 32, 48, 52, 64]));
+        assert_eq!((ABI, node), (4, [6, 8, 12, 16, 32, 48, 52, 63, 64]));
         let port = [
             offset_of!(RawPort, mode),
             offset_of!(RawPort, mtu),
@@ -174,13 +184,13 @@ mod tests {
             offset_of!(RawPort, name),
             size_of::<RawPort>(),
         ];
-        assert_eq!((ABI, port), (3, [1, 2, 4, 10, 16, 32]));
+        assert_eq!((ABI, port), (4, [1, 2, 4, 10, 16, 32]));
         let meta = [
             offset_of!(RawMeta, port),
             offset_of!(RawMeta, mtu),
             offset_of!(RawMeta, peer4),
             size_of::<RawMeta>(),
         ];
-        assert_eq!((ABI, meta), (3, [1, 2, 4, 8]));
+        assert_eq!((ABI, meta), (4, [1, 2, 4, 8]));
     }
 }

@@ -19,6 +19,7 @@ use crate::wire::Mac;
 
 mod compile;
 mod dump;
+mod encap;
 mod fib;
 mod layout;
 #[cfg(not(all(loom, test)))]
@@ -36,6 +37,7 @@ mod writer;
 
 pub use compile::TablesError;
 pub use dump::Mangled;
+pub use encap::{Encap, Tunnel};
 pub use fib::{AdjacencyMeta, Fib, FibPort};
 pub use layout::{ABI, FibNode};
 pub use owned::OwnedFib;
@@ -70,7 +72,9 @@ pub struct Tables {
 /// This node's own tunnel end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Inner destination MAC of what is sent to us over IPv4.
+    /// What arrives as a tunnel.
+    pub tunnel: Tunnel,
+    /// Inner destination MAC of what is sent to us over IPv4; VXLAN alone has one.
     pub vtep_mac: Mac,
     /// The same over IPv6, where flannel has a device of its own.
     pub vtep_mac6: Mac,
@@ -80,7 +84,7 @@ pub struct Node {
     pub vtep_ip6: Ipv6Addr,
     /// VXLAN network identifier, 24 bits.
     pub vni: u32,
-    /// UDP destination port of the tunnel, host order.
+    /// UDP destination port of the tunnel, host order; means nothing where the tunnel has none.
     pub tunnel_dport: u16,
     /// Source address of ICMP errors to pods: the subnet's `.1`. Unspecified when there is none.
     pub gateway_ip4: Ipv4Addr,
@@ -92,6 +96,7 @@ impl Default for Node {
     /// A node with neither address nor network: nothing is addressed to it.
     fn default() -> Self {
         Node {
+            tunnel: Tunnel::default(),
             vtep_mac: Mac::default(),
             vtep_mac6: Mac::default(),
             vtep_ip4: Ipv4Addr::UNSPECIFIED,
@@ -167,8 +172,8 @@ pub enum Adjacency {
         /// Ethernet source.
         src: Mac,
     },
-    /// A VXLAN peer over IPv4 or IPv6 (both outer addresses of one family).
-    Vxlan {
+    /// A node that we send to, over IPv4 or IPv6 (both outer addresses of one family).
+    Peer {
         /// Index into `Tables::ports`: the underlay device.
         port: u8,
         /// Largest inner packet on this path, bytes.
@@ -181,10 +186,8 @@ pub enum Adjacency {
         src: IpAddr,
         /// Outer destination address: the lease's PublicIP.
         peer: IpAddr,
-        /// Inner Ethernet destination: the lease's VtepMAC.
-        peer_vtep: Mac,
-        /// Inner Ethernet source: our VTEP MAC.
-        own_vtep: Mac,
+        /// What stands before the packet; over IPv6 it can only be VXLAN.
+        encap: Encap,
     },
 }
 

@@ -8,6 +8,8 @@
 //!             head: | ...     |   line: | outer IPv6 | UDP | VXLAN | inner Ethernet |
 //!                     Ethernet, first 6 bytes of IPv6
 //!
+//! udp, ipip, host-gw              line: as over IPv4, but 42, 34 or 14 bytes of it are sent. The addresses of the outer
+//!                                       IPv4 header are there also if it is not sent; all that follows is zeros
 //! Local             line: 50 zeros, then the Ethernet header
 //! Unresolved        line: zeros, but the peer where a VXLAN line has it: at 30 (IPv4) or 18 (IPv6)
 //! ```
@@ -21,13 +23,16 @@
 //!   port and what the inner packet contributes (FLANNEL.md 3.6).
 //!
 //! The inner EtherType is IPv4. An IPv6 packet inside replaces it and adds the difference to the UDP sum.
+//!
+//! The other encapsulations are FLANNEL.md section 4's. Flags depend on the packet there, too, so they are zero; IP in IP has
+//! the packet's TTL, so that is zero as well; the source port of `udp` is its destination port, and part of the sum.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, transmute};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned, transmute};
 
-use super::Adjacency;
 use super::layout::RawMeta;
+use super::{Adjacency, Encap};
 use crate::wire::{
     EtherType, Ethernet, Ipv4, Ipv6, Mac, Protocol, Rewrite4, Rewrite6, Sum, Udp, Vxlan,
 };
@@ -54,6 +59,12 @@ pub enum AdjacencyKind {
     Vxlan4 = 3,
     /// A VXLAN peer over IPv6: `Fib::rewrite6`.
     Vxlan6 = 4,
+    /// A peer that is sent bare packets: outer Ethernet of the line.
+    HostGw4 = 5,
+    /// A peer of the `udp` backend: the line up to and with UDP.
+    Udp4 = 6,
+    /// A peer of the `ipip` backend: the line up to and with IPv4.
+    Ipip4 = 7,
 }
 
 impl AdjacencyKind {
@@ -64,6 +75,9 @@ impl AdjacencyKind {
             2 => AdjacencyKind::Local,
             3 => AdjacencyKind::Vxlan4,
             4 => AdjacencyKind::Vxlan6,
+            5 => AdjacencyKind::HostGw4,
+            6 => AdjacencyKind::Udp4,
+            7 => AdjacencyKind::Ipip4,
             _ => AdjacencyKind::Empty,
         }
     }
@@ -97,7 +111,8 @@ impl Rewrite {
         line: [0; 64],
     };
 
-    /// Encodes an adjacency of this node. `None` when its outer addresses are of two families.
+    /// Encodes an adjacency of this node. `None` when its outer addresses are of two families, or of one that its
+    /// encapsulation has not.
     pub fn of(adjacency: &Adjacency, vni: u32, tunnel_dport: u16) -> Option<Rewrite> {
         let mut rewrite = Rewrite::EMPTY;
         match *adjacency {
@@ -117,54 +132,40 @@ impl Rewrite {
                 rewrite.meta.port = port;
                 rewrite.line[50..64].copy_from_slice(inner_ethernet(dst, src).as_bytes());
             }
-            Adjacency::Vxlan {
+            Adjacency::Peer {
                 port,
                 mtu,
                 next_hop,
                 own,
                 src,
                 peer,
-                peer_vtep,
-                own_vtep,
+                encap,
             } => {
                 rewrite.meta.port = port;
                 rewrite.meta.mtu = mtu;
-                let udp = Udp {
-                    sport: 0.into(),
-                    dport: tunnel_dport.into(),
-                    len: 0.into(),
-                    checksum: [0; 2],
-                };
-                let (vxlan, inner) = (Vxlan::new(vni), inner_ethernet(peer_vtep, own_vtep));
                 let outer = |ethertype| Ethernet {
                     dst: next_hop,
                     src: own,
                     ethertype,
                 };
-                match (src, peer) {
-                    (IpAddr::V4(src), IpAddr::V4(peer)) => {
-                        rewrite.meta.kind = AdjacencyKind::Vxlan4 as u8;
+                match (src, peer, encap) {
+                    (IpAddr::V4(src), IpAddr::V4(peer), _) => {
+                        let (kind, line) = line4(encap, src, peer, vni, tunnel_dport);
+                        rewrite.meta.kind = kind as u8;
                         rewrite.meta.peer4 = peer.octets();
                         rewrite.line = transmute!(over_ipv4(Rewrite4 {
                             ethernet: outer(EtherType::IPV4),
-                            ip: Ipv4 {
-                                version_ihl: Ipv4::VERSION_IHL,
-                                tos: 0,
-                                total_len: 0.into(),
-                                id: 0.into(),
-                                flags_offset: 0.into(),
-                                ttl: TTL,
-                                protocol: Protocol::UDP,
-                                checksum: [0; 2],
-                                src: src.octets(),
-                                dst: peer.octets(),
-                            },
-                            udp,
-                            vxlan,
-                            inner,
+                            ..line
                         }));
                     }
-                    (IpAddr::V6(src), IpAddr::V6(peer)) => {
+                    (
+                        IpAddr::V6(src),
+                        IpAddr::V6(peer),
+                        Encap::Vxlan {
+                            peer_vtep,
+                            own_vtep,
+                        },
+                    ) => {
                         rewrite.meta.kind = AdjacencyKind::Vxlan6 as u8;
                         let halves: Halves = transmute!(over_ipv6(Rewrite6 {
                             ethernet: outer(EtherType::IPV6),
@@ -176,9 +177,9 @@ impl Rewrite {
                                 src: src.octets(),
                                 dst: peer.octets(),
                             },
-                            udp,
-                            vxlan,
-                            inner,
+                            udp: udp(0, tunnel_dport),
+                            vxlan: Vxlan::new(vni),
+                            inner: inner_ethernet(peer_vtep, own_vtep),
                         }));
                         (rewrite.head, rewrite.line) = (halves.head, halves.line);
                     }
@@ -187,6 +188,52 @@ impl Rewrite {
             }
         }
         Some(rewrite)
+    }
+}
+
+/// A line over IPv4 but for its Ethernet header and its sums, and what kind it makes of the adjacency.
+fn line4(
+    encap: Encap,
+    src: Ipv4Addr,
+    peer: Ipv4Addr,
+    vni: u32,
+    tunnel_dport: u16,
+) -> (AdjacencyKind, Rewrite4) {
+    let mut line = Rewrite4::new_zeroed();
+    line.ip.src = src.octets();
+    line.ip.dst = peer.octets();
+    line.ip.version_ihl = Ipv4::VERSION_IHL;
+    let kind = match encap {
+        Encap::Vxlan {
+            peer_vtep,
+            own_vtep,
+        } => {
+            (line.ip.ttl, line.ip.protocol) = (TTL, Protocol::UDP);
+            line.udp = udp(0, tunnel_dport);
+            line.vxlan = Vxlan::new(vni);
+            line.inner = inner_ethernet(peer_vtep, own_vtep);
+            AdjacencyKind::Vxlan4
+        }
+        Encap::Udp => {
+            (line.ip.ttl, line.ip.protocol) = (TTL, Protocol::UDP);
+            line.udp = udp(tunnel_dport, tunnel_dport);
+            AdjacencyKind::Udp4
+        }
+        Encap::Ipip => {
+            line.ip.protocol = Protocol::IPIP;
+            AdjacencyKind::Ipip4
+        }
+        Encap::HostGw => AdjacencyKind::HostGw4,
+    };
+    (kind, line)
+}
+
+fn udp(sport: u16, dport: u16) -> Udp {
+    Udp {
+        sport: sport.into(),
+        dport: dport.into(),
+        len: 0.into(),
+        checksum: [0; 2],
     }
 }
 
@@ -202,7 +249,9 @@ const fn inner_ethernet(dst: Mac, src: Mac) -> Ethernet {
 fn over_ipv4(mut rewrite: Rewrite4) -> Rewrite4 {
     let addresses = Sum::of(&rewrite.ip.src).plus(Sum::of(&rewrite.ip.dst));
     rewrite.ip.checksum = Sum::of(rewrite.ip.as_bytes()).to_field();
-    rewrite.udp.checksum = udp_sum(addresses, &rewrite.udp, &rewrite.vxlan, &rewrite.inner);
+    if rewrite.ip.protocol == Protocol::UDP {
+        rewrite.udp.checksum = udp_sum(addresses, &rewrite.udp, &rewrite.vxlan, &rewrite.inner);
+    }
     rewrite
 }
 
@@ -237,15 +286,17 @@ mod tests {
     ];
 
     fn peer(src: &str, peer: &str) -> Adjacency {
-        Adjacency::Vxlan {
+        Adjacency::Peer {
             port: 3,
             mtu: 1450,
             next_hop: Mac([0x0e, 0xb2, 0x3c, 0x07, 0x25, 0x7e]),
             own: Mac([0xca, 0x29, 0x14, 0x86, 0x54, 0x4c]),
             src: src.parse().unwrap(),
             peer: peer.parse().unwrap(),
-            peer_vtep: Mac([2, 0, 0, 0, 0, 2]),
-            own_vtep: Mac([2, 0, 0, 0, 0, 1]),
+            encap: Encap::Vxlan {
+                peer_vtep: Mac([2, 0, 0, 0, 0, 2]),
+                own_vtep: Mac([2, 0, 0, 0, 0, 1]),
+            },
         }
     }
 
@@ -300,6 +351,51 @@ mod tests {
         covered.extend([0, 0]);
         covered.extend(&six.line[42..64]);
         assert_eq!(Sum::of(&covered).to_field(), six.line[40..42]);
+    }
+
+    fn by(encap: Encap) -> Rewrite {
+        let mut adjacency = peer("192.168.77.1", "192.168.77.2");
+        if let Adjacency::Peer { encap: it, .. } = &mut adjacency {
+            *it = encap;
+        }
+        Rewrite::of(&adjacency, 1, 8285).unwrap()
+    }
+
+    #[test]
+    fn the_other_encapsulations_begin_as_vxlan_does_and_end_earlier() {
+        let vxlan = Rewrite::of(&peer("192.168.77.1", "192.168.77.2"), 1, 8472).unwrap();
+        for (encap, kind, len) in [
+            (Encap::Udp, AdjacencyKind::Udp4, 42),
+            (Encap::Ipip, AdjacencyKind::Ipip4, 34),
+            (Encap::HostGw, AdjacencyKind::HostGw4, 34),
+        ] {
+            let rewrite = by(encap);
+            assert_eq!(rewrite.meta.kind, kind as u8);
+            assert_eq!(rewrite.meta.peer4, [192, 168, 77, 2]);
+            assert_eq!(rewrite.line[..14], vxlan.line[..14], "{encap:?}");
+            assert_eq!(rewrite.line[26..34], vxlan.line[26..34], "{encap:?}");
+            assert!(rewrite.line[len..].iter().all(|byte| *byte == 0));
+        }
+    }
+
+    #[test]
+    fn a_udp_line_sums_to_what_its_datagrams_have_in_common() {
+        let line: Rewrite4 = transmute!(by(Encap::Udp).line);
+        assert_eq!((line.ip.ttl, line.ip.protocol), (64, 17));
+        assert_eq!((line.udp.sport.get(), line.udp.dport.get()), (8285, 8285));
+        let common = [
+            192, 168, 77, 1, 192, 168, 77, 2, 0, 17, 0x20, 0x5d, 0x20, 0x5d,
+        ];
+        assert_eq!(line.udp.checksum, Sum::of(&common).to_field());
+    }
+
+    #[test]
+    fn an_ipip_line_leaves_ttl_and_flags_to_the_packet() {
+        let line: Rewrite4 = transmute!(by(Encap::Ipip).line);
+        assert_eq!((line.ip.ttl, line.ip.protocol), (0, 4));
+        assert_eq!((line.ip.flags_offset.get(), line.udp.checksum), (0, [0; 2]));
+        let common = [0x45, 0, 0, 4, 192, 168, 77, 1, 192, 168, 77, 2];
+        assert_eq!(line.ip.checksum, Sum::of(&common).to_field());
     }
 
     #[test]

@@ -39,18 +39,41 @@ fn route(prefix: &str, len: u8, adjacency: u16) -> Route {
 
 /// A node with everything that tables can say.
 fn sample() -> Tables {
-    let peer = |src: &str, peer: &str| Adjacency::Vxlan {
+    let peer = |src: &str, peer: &str| Adjacency::Peer {
         port: 0,
         mtu: 1450,
         next_hop: mac(1),
         own: mac(2),
         src: src.parse().unwrap(),
         peer: peer.parse().unwrap(),
-        peer_vtep: mac(3),
-        own_vtep: mac(4),
+        encap: Encap::Vxlan {
+            peer_vtep: mac(3),
+            own_vtep: mac(4),
+        },
+    };
+    let bare = |to: &str, by| match peer("192.168.77.1", to) {
+        Adjacency::Peer {
+            port,
+            mtu,
+            next_hop,
+            own,
+            src,
+            peer,
+            ..
+        } => Adjacency::Peer {
+            port,
+            mtu,
+            next_hop,
+            own,
+            src,
+            peer,
+            encap: by,
+        },
+        other => other,
     };
     Tables {
         node: Node {
+            tunnel: Tunnel::VxlanGbp,
             vtep_mac: mac(4),
             vtep_mac6: mac(9),
             vtep_ip4: Ipv4Addr::new(192, 168, 77, 1),
@@ -80,6 +103,9 @@ fn sample() -> Tables {
             Adjacency::Unresolved {
                 peer: "fd77::3".parse().unwrap(),
             },
+            bare("192.168.77.14", Encap::Udp),
+            bare("192.168.77.15", Encap::Ipip),
+            bare("192.168.77.16", Encap::HostGw),
         ],
         routes: vec![
             route("10.244.1.0", 24, 1),
@@ -324,7 +350,7 @@ fn tables_that_contradict_themselves_are_refused_by_name() {
         change(&mut tables);
         OwnedFib::new(&tables).err().expect("refused").to_string()
     };
-    let cases: [(Change, &str); 13] = [
+    let cases: [(Change, &str); 14] = [
         (|t| t.node.vni = 1 << 24, "the VNI is 16777216"),
         (
             |t| t.ports[1].name = "sixteen-bytes-ab".into(),
@@ -356,11 +382,19 @@ fn tables_that_contradict_themselves_are_refused_by_name() {
         ),
         (
             |t| {
-                if let Adjacency::Vxlan { src, .. } = &mut t.adjacencies[2] {
+                if let Adjacency::Peer { src, .. } = &mut t.adjacencies[2] {
                     *src = "fd77::1".parse().unwrap();
                 }
             },
             "adjacency 2 tunnels from fd77::1 to 192.168.77.2",
+        ),
+        (
+            |t| {
+                if let Adjacency::Peer { encap, .. } = &mut t.adjacencies[5] {
+                    *encap = Encap::Ipip;
+                }
+            },
+            "adjacency 5 sends to fd77::2 by Ipip, which there is over IPv4 alone",
         ),
         (
             |t| {
@@ -371,8 +405,8 @@ fn tables_that_contradict_themselves_are_refused_by_name() {
             "adjacency 4 is a node at 0.0.0.0",
         ),
         (
-            |t| t.routes[0].adjacency = 7,
-            "route 10.244.1.0/24 leads to adjacency 7, but there are 7",
+            |t| t.routes[0].adjacency = 10,
+            "route 10.244.1.0/24 leads to adjacency 10, but there are 10",
         ),
         (
             |t| t.routes[0].len = 33,

@@ -28,6 +28,9 @@ impl Vxlan {
     pub const LEN: usize = 8;
     /// The I flag.
     pub const VNI_VALID: u8 = 0x08;
+    /// The G flag of the group policy extension: the 24 bits behind the flags are its own
+    /// (<https://datatracker.ietf.org/doc/html/draft-smith-vxlan-group-policy-05>).
+    pub const GROUP_POLICY: u8 = 0x80;
     /// What VXLAN over IPv4 adds to an inner IP packet: outer IPv4, UDP, VXLAN, inner Ethernet.
     pub const OVERHEAD_IPV4: usize = 50;
     /// The same over IPv6.

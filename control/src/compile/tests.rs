@@ -121,6 +121,7 @@ fn one_peer_spelled_out() {
     let tables = run(&cluster([lease(2)]), &hops, Slots::default()).tables;
     let expected = Tables {
         node: Node {
+            tunnel: Tunnel::Vxlan,
             vtep_mac: VTEP_MAC,
             vtep_mac6: VTEP_MAC,
             vtep_ip4: OUR_IP,
@@ -155,15 +156,17 @@ fn one_peer_spelled_out() {
                 dst: VTEP_MAC,
                 src: ENGINE_MAC,
             },
-            Adjacency::Vxlan {
+            Adjacency::Peer {
                 port: 0,
                 mtu: 1450,
                 next_hop: NEXT_HOP,
                 own: UNDERLAY_MAC,
                 src: OUR_IP.into(),
                 peer: peer_ip(2).into(),
-                peer_vtep: peer_mac(2),
-                own_vtep: VTEP_MAC,
+                encap: Encap::Vxlan {
+                    peer_vtep: peer_mac(2),
+                    own_vtep: VTEP_MAC,
+                },
             },
         ],
         routes: vec![
@@ -228,7 +231,7 @@ fn a_peer_is_reached_or_said_why_not() {
                 .contains(&route(peer_subnet(2), FIRST))
         );
         match (expected, adjacency) {
-            (Ok(mtu), Adjacency::Vxlan { mtu: found, .. }) => {
+            (Ok(mtu), Adjacency::Peer { mtu: found, .. }) => {
                 assert_eq!(*found, mtu);
                 assert_eq!(compiled.peers[0].obstacle, None);
             }
@@ -350,7 +353,7 @@ proptest! {
         }
         for peer in &compiled.peers {
             let slot = peer.slot.unwrap();
-            let vxlan = matches!(tables.adjacencies[usize::from(slot)], Adjacency::Vxlan { .. });
+            let vxlan = matches!(tables.adjacencies[usize::from(slot)], Adjacency::Peer { .. });
             prop_assert_eq!(vxlan, peer.obstacle.is_none());
         }
         let again = run(

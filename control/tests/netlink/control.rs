@@ -173,7 +173,7 @@ impl Drop for Daemon {
 /// The slot of the VXLAN adjacency to this peer through this next hop.
 fn slot(tables: &Tables, public_ip: Ipv4Addr, through: Mac) -> Option<usize> {
     tables.adjacencies.iter().position(|adjacency| {
-        matches!(adjacency, Adjacency::Vxlan { peer, next_hop, .. }
+        matches!(adjacency, Adjacency::Peer { peer, next_hop, .. }
             if *peer == public_ip && *next_hop == through)
     })
 }
@@ -248,7 +248,7 @@ fn leases_become_adjacencies_and_follow_what_changes() {
     site.node.ip("route add 10.77.0.2/32 dev eth0 mtu 1400");
     site.until("the narrower path", |tables| {
         let peer = slot(tables, PEER, second).map(|slot| &tables.adjacencies[slot]);
-        matches!(peer, Some(Adjacency::Vxlan { mtu: 1350, .. }))
+        matches!(peer, Some(Adjacency::Peer { mtu: 1350, .. }))
     });
 
     // Another lease comes, one goes.

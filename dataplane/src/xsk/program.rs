@@ -22,13 +22,13 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/st
 /// Which frames a device gives to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Whole tunnel datagrams to our VTEP; all else stays with the kernel.
+    /// Whole packets of the tunnel to our VTEP; all else stays with the kernel.
     Underlay,
     /// Every frame.
     Overlay,
 }
 
-/// Where tunnel datagrams are sent.
+/// Where the tunnel's packets are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vtep {
     /// Our underlay address; unspecified: none.
@@ -37,6 +37,8 @@ pub struct Vtep {
     pub ip6: Ipv6Addr,
     /// UDP destination port.
     pub dport: u16,
+    /// Protocol above IPv4: UDP, or IP in IP, which has no port. Above IPv6 there is only UDP.
+    pub protocol: u8,
 }
 
 impl Vtep {
@@ -46,7 +48,7 @@ impl Vtep {
         let fields = [
             &self.ip4.octets()[..],
             &self.dport.to_be_bytes(),
-            &[0; 2],
+            &[self.protocol, 0],
             &self.ip6.octets(),
         ];
         bytes
@@ -353,10 +355,11 @@ mod tests {
             ip4: Ipv4Addr::new(192, 0, 2, 1),
             ip6: "2001:db8::1".parse().unwrap(),
             dport: 8472,
+            protocol: 17,
         };
         let expected = [
             &[192, 0, 2, 1][..],
-            &[0x21, 0x18, 0, 0],
+            &[0x21, 0x18, 17, 0],
             &[0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
         ];
         assert_eq!(vtep.to_bytes().as_slice(), expected.concat());

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use contract::tables::{Adjacency, Route, Tables};
+use contract::tables::{Adjacency, Encap, Route, Tables};
 use contract::wire::Mac;
 
 use super::{OWN_NIC, OWN_VTEP, PEER_NIC, PEER_VTEP, UNDERLAY, golden_tables, read_capture};
@@ -80,15 +80,17 @@ pub fn dual_tables(own: u8, over: Over) -> Tables {
     tables.node.vtep_ip6 = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, own.into());
     tables.node.gateway_ip4 = Ipv4Addr::new(10, 244, own, 1);
     tables.node.gateway_ip6 = pod6(own, 1);
-    let peer = |node, narrower| Adjacency::Vxlan {
+    let peer = |node, narrower| Adjacency::Peer {
         port: UNDERLAY,
         mtu: over.mtu() - narrower,
         next_hop: PEER_NIC,
         own: OWN_NIC,
         src: over.node(own),
         peer: over.node(node),
-        peer_vtep,
-        own_vtep,
+        encap: Encap::Vxlan {
+            peer_vtep,
+            own_vtep,
+        },
     };
     tables.adjacencies[2] = peer(other, 0);
     tables.adjacencies[3] = Adjacency::Unresolved { peer: over.node(3) };

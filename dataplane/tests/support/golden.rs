@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use contract::config::BindMode;
-use contract::tables::{Adjacency, Node, Port, PortKind, Route, Tables};
+use contract::tables::{Adjacency, Encap, Node, Port, PortKind, Route, Tables};
 use contract::wire::Mac;
 
 /// Port numbers of [`golden_tables`].
@@ -22,15 +22,17 @@ pub const POD_MAC: Mac = Mac([0x0a, 0, 0, 0, 0, 0x99]);
 /// Node 1 of the golden capture: its own subnet behind the uplink, 10.244.2.0/24 at node 2, one pod attached to the engine
 /// (10.244.1.99), a peer that is not resolved (10.244.3.0/24) and a second peer behind a narrow path (10.244.4.0/24).
 pub fn golden_tables() -> Tables {
-    let vxlan = |peer: Ipv4Addr, mtu| Adjacency::Vxlan {
+    let vxlan = |peer: Ipv4Addr, mtu| Adjacency::Peer {
         port: UNDERLAY,
         mtu,
         next_hop: PEER_NIC,
         own: OWN_NIC,
         src: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1)),
         peer: IpAddr::V4(peer),
-        peer_vtep: PEER_VTEP,
-        own_vtep: OWN_VTEP,
+        encap: Encap::Vxlan {
+            peer_vtep: PEER_VTEP,
+            own_vtep: OWN_VTEP,
+        },
     };
     let port = |name: &str, kind, mtu, mac, peer_mac| Port {
         name: name.into(),
@@ -92,7 +94,7 @@ pub fn loopback_tables(own: Ipv4Addr, peer: Ipv4Addr) -> Tables {
     let mut tables = golden_tables();
     tables.node.vtep_ip4 = own;
     for adjacency in &mut tables.adjacencies {
-        if let Adjacency::Vxlan {
+        if let Adjacency::Peer {
             src, peer: theirs, ..
         } = adjacency
         {

@@ -14,6 +14,7 @@ const VTEP: Vtep = Vtep {
     ip4: Ipv4Addr::new(192, 0, 2, 10),
     ip6: Ipv6Addr::UNSPECIFIED,
     dport: 8472,
+    protocol: 17,
 };
 
 /// Set to the engine of [`a_killed_engine_is_transparent`].

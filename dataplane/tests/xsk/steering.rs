@@ -12,6 +12,7 @@ const VTEP: Vtep = Vtep {
     ip4: Ipv4Addr::new(192, 0, 2, 10),
     ip6: Ipv6Addr::UNSPECIFIED,
     dport: 8472,
+    protocol: 17,
 };
 
 /// Frames by name, and whether they are ours under `VTEP` with its IPv6 address set.
@@ -271,4 +272,48 @@ fn the_vtep_moves_at_run_time() {
     to_kernel(&tunnel(52));
     // IPv6 is off as long as no address is set.
     to_kernel(&ipv6(0, 4789));
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make test runs it"]
+fn ip_in_ip_is_ours_where_that_is_the_tunnel() {
+    let lab = Lab::new(1);
+    let (umem, mut pool) = region();
+    let (mut xsk, mut program) = lab.in_node(|| {
+        let xsk = Xsk::open(&umem, &queue0("a0", BindMode::Auto)).unwrap();
+        (
+            xsk,
+            Program::attach("a0", Kind::Underlay, BindMode::Auto).unwrap(),
+        )
+    });
+    program.set_socket(0, xsk.fd().unwrap()).unwrap();
+    let (wire, kernel) = (lab.wire("a1"), lab.kernel("a0"));
+    xsk.refill(&mut pool);
+    ip(&format!(
+        "-n {} neigh add 192.0.2.11 lladdr 02:00:00:00:01:01 dev a0",
+        lab.node()
+    ));
+    let to_kernel = |frame: &[u8]| {
+        wire.send(frame);
+        eventually("to the kernel", || {
+            kernel.received().iter().any(|seen| seen == frame)
+        });
+    };
+    let inner = ipv4(17, &udp(53, 10), |_| {})[14..].to_vec();
+    let whole = ipv4(4, &inner, |_| {});
+    program.set_vtep(&VTEP).unwrap();
+    to_kernel(&whole);
+    program
+        .set_vtep(&Vtep {
+            protocol: 4,
+            ..VTEP
+        })
+        .unwrap();
+    wire.send(&whole);
+    assert_eq!(receive(&mut xsk, &mut pool, 1), [whole]);
+    to_kernel(&tunnel(50));
+    to_kernel(&ipv4(4, &inner, |header| header[6] = 0x20));
+    to_kernel(&ipv4(4, &inner, |header| header[19] = 99));
+    to_kernel(&ipv4(4, &inner[..19], |_| {}));
+    to_kernel(&ipv6(1, 8472));
 }

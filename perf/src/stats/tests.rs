@@ -357,7 +357,7 @@ fn another_engine_shows_totals_not_rates() {
     assert!(report.interval_s.is_none() && report.ports[0].per_second.is_none());
 }
 
-/// Words of the segment's header (contract::stats, ABI 4), overwritten from outside as no engine would.
+/// Words of the segment's header (contract::stats, ABI 5), overwritten from outside as no engine would.
 fn overwrite(node: &Node, word: u64, value: u64) {
     let path = node.dir.path().join("stats");
     let file = File::options().write(true).open(path).unwrap();

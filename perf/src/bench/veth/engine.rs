@@ -6,7 +6,7 @@ use std::path::Path;
 
 use contract::config::BindMode;
 use contract::stats::{DropReason, PortCounters, PortState, Snapshot, StatsReader};
-use contract::tables::{Adjacency, Node, Port, PortKind, Publisher, Route, Tables};
+use contract::tables::{Adjacency, Encap, Node, Port, PortKind, Publisher, Route, Tables};
 use rustix::process::Signal;
 
 use super::contender::{Contender, Drops};
@@ -207,15 +207,17 @@ fn tables(peers: u16) -> Tables {
             len: SUBNET_LEN,
             adjacency: tables.adjacencies.len() as u16,
         });
-        tables.adjacencies.push(Adjacency::Vxlan {
+        tables.adjacencies.push(Adjacency::Peer {
             port: UNDERLAY_PORT,
             mtu: MTU - OVERHEAD,
             next_hop: UNDERLAY.outside_mac,
             own: UNDERLAY.mac,
             src: OWN_VTEP.into(),
             peer: peer.vtep().into(),
-            peer_vtep: peer.vtep_mac(),
-            own_vtep: OWN_VTEP_MAC,
+            encap: Encap::Vxlan {
+                peer_vtep: peer.vtep_mac(),
+                own_vtep: OWN_VTEP_MAC,
+            },
         });
     }
     tables
