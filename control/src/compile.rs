@@ -12,11 +12,9 @@ use contract::tables::{Adjacency, Encap, Node, Port, PortKind, Route, Tables, Tu
 use contract::wire::Mac;
 use ipnet::Ipv4Net;
 
-use crate::lease::{Backend, Cluster, Lease};
+use crate::lease::{Backend, Cluster, Lease, NetworkBackend};
 use crate::slots::{MAX_PEERS, OWN, Slots};
 
-/// Outer IPv4 20, UDP 8, VXLAN 8 and inner Ethernet 14: what the tunnel adds to an inner packet.
-pub const OVERHEAD: u32 = 50;
 /// RFC 791: every link carries 68 bytes. A path that leaves less for the inner packet is none.
 const MIN_MTU: u32 = 68;
 /// Index of the underlay in `Tables::ports`.
@@ -65,6 +63,8 @@ pub enum Hop {
         mac: Mac,
         /// Largest outer packet on this path, bytes.
         mtu: u32,
+        /// Whose address that is, if not the peer's own: it is on another link.
+        gateway: Option<Ipv4Addr>,
     },
     /// Not at present.
     Blocked(Obstacle),
@@ -73,8 +73,17 @@ pub enum Hop {
 /// Why no packet can be sent to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// Its lease names a backend that we do not speak.
-    Backend(String),
+    /// Its lease names another backend than the cluster's.
+    Backend {
+        /// The lease's.
+        theirs: String,
+        /// The cluster's.
+        ours: &'static str,
+    },
+    /// Without encapsulation only a peer on our link is reached; this gateway is between us.
+    NotOnLink(Ipv4Addr),
+    /// An underlay over UDP sockets carries what runs over UDP, and nothing else.
+    OverUdp(&'static str),
     /// The tables are full.
     NoSlot,
     /// Its next hop has not been looked up yet.
@@ -92,7 +101,21 @@ pub enum Obstacle {
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Backend(name) => write!(f, "backend {name} is not vxlan"),
+            Self::Backend { theirs, ours } => {
+                write!(f, "its backend is {theirs}, the cluster's is {ours}")
+            }
+            Self::NotOnLink(gateway) => {
+                write!(
+                    f,
+                    "host-gw reaches peers on our link, and this one is behind {gateway}"
+                )
+            }
+            Self::OverUdp(name) => {
+                write!(
+                    f,
+                    "{name} cannot run over underlay.mode = \"udp\"; use \"auto\""
+                )
+            }
             Self::NoSlot => write!(f, "the tables are full: {MAX_PEERS} peers"),
             Self::Unknown => write!(f, "next hop not looked up yet"),
             Self::NoRoute(why) => write!(f, "no route: {why}"),
@@ -108,7 +131,7 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// One peer: the leases with one PublicIP and one VTEP MAC, nearly always a single one.
+/// One peer: the leases with one PublicIP, one backend and one VTEP MAC, nearly always a single one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its adjacency, and its number in the stats.
@@ -136,8 +159,10 @@ pub struct Compiled {
 pub fn overlay_mtu(cluster: &Cluster, underlay_mtu: u32, config: &Config) -> u32 {
     config.overlay.mtu.map_or_else(
         || {
-            let cluster_mtu = cluster.network.vxlan.mtu.map_or(u32::MAX, u32::from);
-            underlay_mtu.min(cluster_mtu).saturating_sub(OVERHEAD)
+            let backend = &cluster.network.backend;
+            let cluster_mtu = backend.vxlan().and_then(|vxlan| vxlan.mtu);
+            let mtu = underlay_mtu.min(cluster_mtu.map_or(u32::MAX, u32::from));
+            mtu.saturating_sub(backend.overhead())
         },
         u32::from,
     )
@@ -174,21 +199,18 @@ pub fn compile(
     for group in groups {
         let slot = slots.of(group.subnets[0]);
         let path = match slot {
-            Some(_) => path(&group, hops),
+            Some(_) => path(&group, &cluster.network.backend, uplink, hops, config),
             None => Err(Obstacle::NoSlot),
         };
         let adjacency = match &path {
-            Ok((mac, next_hop, mtu)) => Adjacency::Peer {
+            Ok(path) => Adjacency::Peer {
                 port: UNDERLAY_PORT,
-                mtu: *mtu,
-                next_hop: *next_hop,
+                mtu: path.mtu,
+                next_hop: path.next_hop,
                 own: underlay.mac,
                 src: underlay.address.into(),
                 peer: group.public_ip.into(),
-                encap: Encap::Vxlan {
-                    peer_vtep: *mac,
-                    own_vtep: uplink.host_mac,
-                },
+                encap: path.encap,
             },
             Err(_) => Adjacency::Unresolved {
                 peer: group.public_ip.into(),
@@ -234,18 +256,36 @@ struct Group<'a> {
     subnets: Vec<Ipv4Net>,
 }
 
+/// Nothing to carry, for a cluster whose backend has no path (`alloc`): the engine closes what it has open.
+pub fn without_path(cluster: &Cluster, mut slots: Slots) -> Compiled {
+    let groups = group(&cluster.leases);
+    // What had a slot keeps none: no counter is ever read under it.
+    slots.settle(std::iter::empty());
+    let ours = cluster.network.backend.name();
+    let peer = |group: Group<'_>| Peer {
+        slot: None,
+        public_ip: group.public_ip,
+        obstacle: Some(Obstacle::Backend {
+            theirs: group.backend.name().to_owned(),
+            ours,
+        }),
+        subnets: group.subnets,
+    };
+    Compiled {
+        tables: Tables::default(),
+        peers: groups.into_iter().map(peer).collect(),
+        slots,
+    }
+}
+
 /// Leases by peer, in the order of their first subnets. A node has one lease, but for a day after it was installed anew the
 /// old one stands beside it: same PublicIP, another VTEP MAC, another peer.
 fn group<'a>(leases: &'a std::collections::BTreeMap<Ipv4Net, Lease>) -> Vec<Group<'a>> {
     let mut index = HashMap::with_capacity(leases.len());
     let mut groups: Vec<Group<'a>> = Vec::with_capacity(leases.len());
     for lease in leases.values() {
-        let vtep_mac = match &lease.backend {
-            Backend::Vxlan { vtep_mac } => Some(*vtep_mac),
-            Backend::Other(_) => None,
-        };
         let at = *index
-            .entry((lease.public_ip, vtep_mac))
+            .entry((lease.public_ip, &lease.backend))
             .or_insert(groups.len());
         if at == groups.len() {
             groups.push(Group {
@@ -259,29 +299,91 @@ fn group<'a>(leases: &'a std::collections::BTreeMap<Ipv4Net, Lease>) -> Vec<Grou
     groups
 }
 
-/// Peer's VTEP MAC, next hop's MAC, and the largest inner packet in bytes.
-fn path(group: &Group<'_>, hops: &HashMap<Ipv4Addr, Hop>) -> Result<(Mac, Mac, u16), Obstacle> {
-    let vtep_mac = match group.backend {
-        Backend::Vxlan { vtep_mac } => *vtep_mac,
-        Backend::Other(name) => return Err(Obstacle::Backend(name.clone())),
+/// How a peer is sent to.
+struct Path {
+    encap: Encap,
+    next_hop: Mac,
+    /// Largest inner packet, bytes.
+    mtu: u16,
+}
+
+/// The cluster's backend decides, if the peer's lease is of the same; but with DirectRouting a peer on our link gets bare
+/// packets. flannel asks for that when a lease comes, here it is asked at each pass.
+fn path(
+    group: &Group<'_>,
+    backend: &NetworkBackend,
+    uplink: &Uplink,
+    hops: &HashMap<Ipv4Addr, Hop>,
+    config: &Config,
+) -> Result<Path, Obstacle> {
+    let encap = match (backend, group.backend) {
+        (NetworkBackend::Vxlan(_), Backend::Vxlan { vtep_mac }) => Encap::Vxlan {
+            peer_vtep: *vtep_mac,
+            own_vtep: uplink.host_mac,
+        },
+        (NetworkBackend::Udp { .. }, _) => Encap::Udp,
+        (NetworkBackend::Ipip { .. }, Backend::Ipip) => Encap::Ipip,
+        (NetworkBackend::HostGw, Backend::HostGw) => Encap::HostGw,
+        (ours, theirs) => {
+            return Err(Obstacle::Backend {
+                theirs: theirs.name().to_owned(),
+                ours: ours.name(),
+            });
+        }
     };
-    match hops.get(&group.public_ip) {
-        None => Err(Obstacle::Unknown),
-        Some(Hop::Blocked(obstacle)) => Err(obstacle.clone()),
-        Some(Hop::Ready { mtu, .. }) if *mtu < OVERHEAD + MIN_MTU => Err(Obstacle::Narrow(*mtu)),
-        Some(Hop::Ready { mac, mtu }) => Ok((vtep_mac, *mac, clamp(mtu - OVERHEAD))),
+    let (next_hop, path_mtu, gateway) = match hops.get(&group.public_ip) {
+        None => return Err(Obstacle::Unknown),
+        Some(Hop::Blocked(obstacle)) => return Err(obstacle.clone()),
+        Some(Hop::Ready { mac, mtu, gateway }) => (*mac, *mtu, *gateway),
+    };
+    let over_udp = config.underlay.mode == BindMode::Udp;
+    let encap = match (encap, gateway) {
+        (encap, None) if backend.direct_routing() && !(over_udp && is_over_udp(encap)) => {
+            Encap::HostGw
+        }
+        (Encap::HostGw, Some(gateway)) => return Err(Obstacle::NotOnLink(gateway)),
+        (encap, _) => encap,
+    };
+    if over_udp && !is_over_udp(encap) {
+        return Err(Obstacle::OverUdp(backend.name()));
     }
+    let overhead = encap.overhead() as u32;
+    if path_mtu < overhead + MIN_MTU {
+        return Err(Obstacle::Narrow(path_mtu));
+    }
+    Ok(Path {
+        encap,
+        next_hop,
+        mtu: clamp(path_mtu - overhead),
+    })
+}
+
+/// Whether a UDP socket can send it.
+fn is_over_udp(encap: Encap) -> bool {
+    matches!(encap, Encap::Vxlan { .. } | Encap::Udp)
 }
 
 fn node(cluster: &Cluster, subnet: Ipv4Net, underlay: &Underlay, uplink: &Uplink) -> Node {
+    let (tunnel, vni, tunnel_dport) = match &cluster.network.backend {
+        NetworkBackend::Vxlan(vxlan) => {
+            let tunnel = match vxlan.gbp {
+                true => Tunnel::VxlanGbp,
+                false => Tunnel::Vxlan,
+            };
+            (tunnel, vxlan.vni, vxlan.port)
+        }
+        NetworkBackend::Udp { port } => (Tunnel::Udp, 0, *port),
+        NetworkBackend::Ipip { .. } => (Tunnel::Ipip, 0, 0),
+        NetworkBackend::HostGw | NetworkBackend::Alloc => (Tunnel::None, 0, 0),
+    };
     Node {
-        tunnel: Tunnel::Vxlan,
+        tunnel,
         vtep_mac: uplink.host_mac,
         vtep_mac6: uplink.host_mac,
         vtep_ip4: underlay.address,
         vtep_ip6: Ipv6Addr::UNSPECIFIED,
-        vni: cluster.network.vxlan.vni,
-        tunnel_dport: cluster.network.vxlan.port,
+        vni,
+        tunnel_dport,
         gateway_ip4: (u32::from(subnet.network()) + 1).into(),
         gateway_ip6: Ipv6Addr::UNSPECIFIED,
     }

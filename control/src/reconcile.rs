@@ -19,7 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::compile::{self, Compiled, Underlay, Uplink};
 use crate::fence::{self, Fence};
-use crate::lease::{Backend, Cluster, Identity, OwnLease, View};
+use crate::lease::{Cluster, Identity, NetworkBackend, OwnLease, View};
 use crate::masquerade::{Keeper, RulesError, Standing, Wanted as WantedRules};
 use crate::netlink::events::{Event, Events};
 use crate::netlink::next_hop::NextHops;
@@ -60,6 +60,19 @@ pub enum ReconcileError {
     /// A file of our own.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Our PublicIP is not on our link.
+    #[error(
+        "the cluster's backend is host-gw, whose peers send to {public_ip} as their next hop, but {device} has {address}; leave \
+         underlay.public_ip out"
+    )]
+    NotOnLink {
+        /// What our lease says.
+        public_ip: Ipv4Addr,
+        /// The underlay.
+        device: String,
+        /// Its address.
+        address: Ipv4Addr,
+    },
     /// The task that follows the leases is gone.
     #[error("the lease keeper ended unexpectedly; see the log above, and restart tweed-control")]
     LeaseKeeper,
@@ -288,6 +301,25 @@ impl Reconciler {
             return Err(NetlinkError::Clash { public_ip, network }.into());
         }
         let mtu = compile::overlay_mtu(cluster, self.underlay.mtu, &self.config);
+        let env = SubnetEnv {
+            network,
+            subnet,
+            mtu: mtu.try_into().unwrap_or(u16::MAX),
+            ipmasq: self.config.firewall.ip_masq,
+        };
+        if cluster.network.backend == NetworkBackend::Alloc {
+            let compiled = compile::without_path(cluster, std::mem::take(&mut self.slots));
+            return self.stand(compiled, env);
+        }
+        let Underlay { name, address, .. } = &self.underlay;
+        if cluster.network.backend == NetworkBackend::HostGw && public_ip != *address {
+            return Err(ReconcileError::NotOnLink {
+                public_ip,
+                device: name.clone(),
+                address: *address,
+            });
+        }
+        self.warn_of_filter(cluster, &env);
         self.look_at_uplink(network, subnet, mtu, look).await?;
         // Before tables are published that would carry what the pods of a lost subnet send.
         self.fence
@@ -301,7 +333,7 @@ impl Reconciler {
             self.hops.forget_routes();
         }
         self.hops
-            .look(&self.netlink, &vxlan_peers(cluster), look.neighbours)
+            .look(&self.netlink, &reached_peers(cluster), look.neighbours)
             .await?;
         let hops = self.hops.hops(&self.underlay);
         let slots = std::mem::take(&mut self.slots);
@@ -314,22 +346,35 @@ impl Reconciler {
             &self.config,
             slots,
         );
+        self.stand(compiled, env)
+    }
+
+    /// Bare packets of peers are the kernel's to forward, and their way back is the uplink.
+    fn warn_of_filter(&self, cluster: &Cluster, env: &SubnetEnv) {
+        let backend = &cluster.network.backend;
+        let bare = *backend == NetworkBackend::HostGw || backend.direct_routing();
+        let device = &self.underlay.name;
+        if bare && self.subnet_env.as_ref() != Some(env) && sysctl::filters_strictly(device) {
+            tracing::warn!(
+                "net.ipv4.conf.{device}.rp_filter is strict: the kernel drops packets that peers send without a tunnel; \
+                 `sysctl -w net.ipv4.conf.{device}.rp_filter=2`"
+            );
+        }
+    }
+
+    /// Publishes, and then lets pods be attached.
+    fn stand(&mut self, compiled: Compiled, env: SubnetEnv) -> Result<(), ReconcileError> {
         self.slots = compiled.slots.clone();
         self.publish(&compiled.tables)?;
         self.compiled = Some(compiled);
         self.was_served = true;
-        let rules = WantedRules::new(&self.config, network, subnet);
+        let rules = WantedRules::new(&self.config, env.network, env.subnet);
         let standing = self.rules.want(rules);
         if standing == Standing::Pending {
             // The file says who masquerades: not before that was tried. The end of the first look wakes us.
             return Ok(());
         }
-        self.admit_pods(SubnetEnv {
-            network,
-            subnet,
-            mtu: mtu.try_into().unwrap_or(u16::MAX),
-            ipmasq: self.config.firewall.ip_masq,
-        })?;
+        self.admit_pods(env)?;
         match standing {
             Standing::Trouble(error) => Err(error.into()),
             _ => Ok(()),
@@ -488,11 +533,11 @@ impl Reconciler {
 }
 
 /// Peers that packets could be sent to.
-fn vxlan_peers(cluster: &Cluster) -> BTreeSet<Ipv4Addr> {
+fn reached_peers(cluster: &Cluster) -> BTreeSet<Ipv4Addr> {
     cluster
         .leases
         .values()
-        .filter(|lease| matches!(lease.backend, Backend::Vxlan { .. }))
+        .filter(|lease| cluster.network.backend.reaches(&lease.backend))
         .map(|lease| lease.public_ip)
         .collect()
 }

@@ -14,6 +14,16 @@ const ENGINE_MAC: Mac = Mac([2, 0, 0, 0, 0, 0x11]);
 const UNDERLAY_MAC: Mac = Mac([2, 0, 0, 0, 0, 0x20]);
 const NEXT_HOP: Mac = Mac([2, 0, 0, 0, 0, 0x30]);
 
+const PLAIN: Vxlan = Vxlan {
+    vni: 1,
+    port: 8472,
+    mtu: None,
+    gbp: false,
+    learning: false,
+    direct_routing: false,
+};
+const VXLAN: NetworkBackend = NetworkBackend::Vxlan(PLAIN);
+
 fn net(text: &str) -> Ipv4Net {
     text.parse().unwrap()
 }
@@ -56,14 +66,7 @@ fn cluster(leases: impl IntoIterator<Item = Lease>) -> Cluster {
             subnet_max: Ipv4Addr::new(10, 255, 255, 0),
             network6: None,
             nftables: false,
-            vxlan: Vxlan {
-                vni: 1,
-                port: 8472,
-                mtu: None,
-                gbp: false,
-                learning: false,
-                direct_routing: false,
-            },
+            backend: VXLAN,
         },
         own: OwnLease::Acquiring,
         leases: Arc::new(
@@ -99,7 +102,11 @@ fn uplink() -> Uplink {
 }
 
 fn ready(mtu: u32) -> Hop {
-    Hop::Ready { mac: NEXT_HOP, mtu }
+    Hop::Ready {
+        mac: NEXT_HOP,
+        mtu,
+        gateway: None,
+    }
 }
 
 fn run(cluster: &Cluster, hops: &HashMap<Ipv4Addr, Hop>, slots: Slots) -> Compiled {
@@ -210,9 +217,12 @@ fn a_peer_is_reached_or_said_why_not() {
             Err(Obstacle::OtherDevice(3)),
         ),
         (
-            Backend::Other("host-gw".into()),
+            Backend::HostGw,
             Some(ready(1500)),
-            Err(Obstacle::Backend("host-gw".into())),
+            Err(Obstacle::Backend {
+                theirs: "host-gw".into(),
+                ours: "vxlan",
+            }),
         ),
     ];
     for (backend, hop, expected) in rows {
@@ -301,11 +311,188 @@ fn the_overlay_mtu_is_configured_or_what_is_left() {
     let mut cluster = cluster([]);
     let mut config = Config::default();
     assert_eq!(overlay_mtu(&cluster, 1500, &config), 1450);
-    cluster.network.vxlan.mtu = Some(1400);
+    cluster.network.backend = NetworkBackend::Vxlan(Vxlan {
+        mtu: Some(1400),
+        ..PLAIN
+    });
     assert_eq!(overlay_mtu(&cluster, 1500, &config), 1350);
     assert_eq!(overlay_mtu(&cluster, 1300, &config), 1250);
+    for (backend, mtu) in [
+        (NetworkBackend::Udp { port: 8285 }, 1472),
+        (ipip(false), 1480),
+        (NetworkBackend::HostGw, 1500),
+        (NetworkBackend::Alloc, 1500),
+    ] {
+        cluster.network.backend = backend;
+        assert_eq!(overlay_mtu(&cluster, 1500, &config), mtu);
+    }
     config.overlay.mtu = Some(1200);
     assert_eq!(overlay_mtu(&cluster, 1500, &config), 1200);
+}
+
+fn ipip(direct_routing: bool) -> NetworkBackend {
+    NetworkBackend::Ipip { direct_routing }
+}
+
+fn behind_a_gateway() -> Hop {
+    Hop::Ready {
+        mac: NEXT_HOP,
+        mtu: 1500,
+        gateway: Some(peer_ip(200)),
+    }
+}
+
+/// A row: the cluster's backend, the lease's, the hop, and what the peer is sent under which MTU.
+#[test]
+fn the_backend_and_the_hop_decide_the_encapsulation() {
+    let vxlan = Backend::Vxlan {
+        vtep_mac: peer_mac(2),
+    };
+    let encap = Encap::Vxlan {
+        peer_vtep: peer_mac(2),
+        own_vtep: VTEP_MAC,
+    };
+    let direct = NetworkBackend::Vxlan(Vxlan {
+        direct_routing: true,
+        ..PLAIN
+    });
+    let udp = NetworkBackend::Udp { port: 8285 };
+    let (near, far) = (ready(1500), behind_a_gateway());
+    let other = |theirs: &str, ours| {
+        Err(Obstacle::Backend {
+            theirs: theirs.into(),
+            ours,
+        })
+    };
+    let rows = [
+        (VXLAN, vxlan.clone(), &near, Ok((encap, 1450))),
+        (VXLAN, vxlan.clone(), &far, Ok((encap, 1450))),
+        (direct, vxlan.clone(), &near, Ok((Encap::HostGw, 1500))),
+        (direct, vxlan.clone(), &far, Ok((encap, 1450))),
+        (direct, Backend::HostGw, &near, other("host-gw", "vxlan")),
+        (ipip(false), Backend::Ipip, &near, Ok((Encap::Ipip, 1480))),
+        (ipip(true), Backend::Ipip, &near, Ok((Encap::HostGw, 1500))),
+        (ipip(true), Backend::Ipip, &far, Ok((Encap::Ipip, 1480))),
+        (ipip(true), Backend::Unnamed, &far, other("udp", "ipip")),
+        (
+            NetworkBackend::HostGw,
+            Backend::HostGw,
+            &near,
+            Ok((Encap::HostGw, 1500)),
+        ),
+        (
+            NetworkBackend::HostGw,
+            Backend::HostGw,
+            &far,
+            Err(Obstacle::NotOnLink(peer_ip(200))),
+        ),
+        (
+            NetworkBackend::HostGw,
+            vxlan.clone(),
+            &near,
+            other("vxlan", "host-gw"),
+        ),
+        // flannel's udp does not look at types.
+        (udp, Backend::Unnamed, &far, Ok((Encap::Udp, 1472))),
+        (udp, vxlan, &near, Ok((Encap::Udp, 1472))),
+    ];
+    for (backend, theirs, hop, expected) in rows {
+        let (found, obstacle) = one_peer(backend, theirs.clone(), hop, &Config::default());
+        let found = found.ok_or_else(|| obstacle.unwrap());
+        assert_eq!(found, expected, "{backend:?} to {theirs:?} by {hop:?}");
+    }
+}
+
+/// The encapsulation and MTU that the only peer gets, or why it gets none.
+fn one_peer(
+    backend: NetworkBackend,
+    theirs: Backend,
+    hop: &Hop,
+    config: &Config,
+) -> (Option<(Encap, u16)>, Option<Obstacle>) {
+    let lease = Lease {
+        backend: theirs,
+        ..lease(2)
+    };
+    let mut cluster = cluster([lease]);
+    cluster.network.backend = backend;
+    let compiled = compile(
+        &cluster,
+        net("10.0.1.0/24"),
+        &underlay(),
+        &uplink(),
+        &HashMap::from([(peer_ip(2), hop.clone())]),
+        config,
+        Slots::default(),
+    );
+    let found = match compiled.tables.adjacencies[usize::from(FIRST)] {
+        Adjacency::Peer { encap, mtu, .. } => Some((encap, mtu)),
+        _ => None,
+    };
+    (found, compiled.peers[0].obstacle.clone())
+}
+
+/// Sockets cannot send bare packets: DirectRouting is left out then, and what has no UDP is refused by name.
+#[test]
+fn an_underlay_over_udp_carries_only_what_runs_over_udp() {
+    let mut config = Config::default();
+    config.underlay.mode = BindMode::Udp;
+    let near = ready(1500);
+    let direct = NetworkBackend::Vxlan(Vxlan {
+        direct_routing: true,
+        ..PLAIN
+    });
+    let vxlan = Backend::Vxlan {
+        vtep_mac: peer_mac(2),
+    };
+    let (found, obstacle) = one_peer(direct, vxlan, &near, &config);
+    assert!(matches!(found, Some((Encap::Vxlan { .. }, 1450))));
+    assert_eq!(obstacle, None);
+    for (backend, theirs) in [
+        (NetworkBackend::HostGw, Backend::HostGw),
+        (ipip(false), Backend::Ipip),
+        (ipip(true), Backend::Ipip),
+    ] {
+        let (found, obstacle) = one_peer(backend, theirs, &near, &config);
+        assert_eq!(
+            (found, obstacle),
+            (None, Some(Obstacle::OverUdp(backend.name())))
+        );
+    }
+}
+
+#[test]
+fn the_node_takes_the_tunnel_of_its_cluster() {
+    let gbp = NetworkBackend::Vxlan(Vxlan {
+        vni: 7,
+        port: 4789,
+        gbp: true,
+        ..PLAIN
+    });
+    for (backend, tunnel, vni, port) in [
+        (VXLAN, Tunnel::Vxlan, 1, 8472),
+        (gbp, Tunnel::VxlanGbp, 7, 4789),
+        (NetworkBackend::Udp { port: 9000 }, Tunnel::Udp, 0, 9000),
+        (ipip(true), Tunnel::Ipip, 0, 0),
+        (NetworkBackend::HostGw, Tunnel::None, 0, 0),
+    ] {
+        let mut cluster = cluster([]);
+        cluster.network.backend = backend;
+        let node = run(&cluster, &HashMap::new(), Slots::default()).tables.node;
+        let found = (node.tunnel, node.vni, node.tunnel_dport);
+        assert_eq!(found, (tunnel, vni, port));
+    }
+}
+
+#[test]
+fn alloc_has_leases_and_nothing_for_the_engine() {
+    let mut cluster = cluster([lease(2), lease(3)]);
+    cluster.network.backend = NetworkBackend::Alloc;
+    let compiled = without_path(&cluster, Slots::default());
+    assert_eq!(compiled.tables, Tables::default());
+    let obstacles: Vec<_> = compiled.peers.iter().map(|peer| &peer.obstacle).collect();
+    assert_eq!(obstacles.len(), 2);
+    assert!(obstacles.iter().all(|obstacle| obstacle.is_some()));
 }
 
 fn any_hop() -> impl Strategy<Value = Option<Hop>> {
@@ -334,7 +521,7 @@ proptest! {
             .map(|(n, (_, vxlan))| {
                 let mut lease = lease(*n);
                 if !vxlan {
-                    lease.backend = Backend::Other("udp".into());
+                    lease.backend = Backend::Unnamed;
                 }
                 (*n, lease)
             })

@@ -4,7 +4,7 @@
 //! stands is harmed by it: where subnets are cut from next time, and how large new pods' packets may be. What all nodes must
 //! agree on for packets to arrive is left as it was read at start, until an operator restarts the nodes.
 
-use super::NetworkConfig;
+use super::{NetworkBackend, NetworkConfig};
 
 /// What a change came to, in words.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,15 +36,19 @@ pub(super) fn follow(now: &mut NetworkConfig, new: &NetworkConfig) -> Change {
             |ip| ip.to_string(),
         );
     }
-    take(
-        &mut change.followed,
-        "Backend.MTU",
-        &mut now.vxlan.mtu,
-        &new.vxlan.mtu,
-        |mtu| mtu.map_or("that of the device".into(), |mtu| mtu.to_string()),
-    );
-    // Nothing here depends on it.
-    now.vxlan.learning = new.vxlan.learning;
+    if let (NetworkBackend::Vxlan(now), NetworkBackend::Vxlan(new)) =
+        (&mut now.backend, &new.backend)
+    {
+        take(
+            &mut change.followed,
+            "Backend.MTU",
+            &mut now.mtu,
+            &new.mtu,
+            |mtu| mtu.map_or("that of the device".into(), |mtu| mtu.to_string()),
+        );
+        // Nothing here depends on it.
+        now.learning = new.learning;
+    }
     if now == new {
         return change;
     }
@@ -57,21 +61,36 @@ pub(super) fn follow(now: &mut NetworkConfig, new: &NetworkConfig) -> Change {
             &new.network6.is_some(),
         ),
         differs("EnableNFTables", &now.nftables, &new.nftables),
-        differs("Backend.VNI", &now.vxlan.vni, &new.vxlan.vni),
-        differs("Backend.Port", &now.vxlan.port, &new.vxlan.port),
-        differs("Backend.GBP", &now.vxlan.gbp, &new.vxlan.gbp),
-        differs(
-            "Backend.DirectRouting",
-            &now.vxlan.direct_routing,
-            &new.vxlan.direct_routing,
-        ),
+        differs("Backend.Type", &now.backend.name(), &new.backend.name()),
     ];
-    change.left = differences.into_iter().flatten().collect();
+    let options = differing_options(&now.backend, &new.backend);
+    change.left = differences.into_iter().chain(options).flatten().collect();
     if change.left.is_empty() {
         // Such as IPv6Network: no value is worth a line that is not there.
         change.left.push("another of its fields".into());
     }
     change
+}
+
+/// Of one type of backend.
+fn differing_options(now: &NetworkBackend, new: &NetworkBackend) -> Vec<Option<String>> {
+    let mut differences = Vec::new();
+    match (now, new) {
+        (NetworkBackend::Vxlan(now), NetworkBackend::Vxlan(new)) => differences.extend([
+            differs("Backend.VNI", &now.vni, &new.vni),
+            differs("Backend.Port", &now.port, &new.port),
+            differs("Backend.GBP", &now.gbp, &new.gbp),
+        ]),
+        (NetworkBackend::Udp { port: now }, NetworkBackend::Udp { port: new }) => {
+            differences.push(differs("Backend.Port", now, new));
+        }
+        _ => {}
+    }
+    if now.name() == new.name() {
+        let (now, new) = (now.direct_routing(), new.direct_routing());
+        differences.push(differs("Backend.DirectRouting", &now, &new));
+    }
+    differences
 }
 
 fn take<T: PartialEq + Clone>(
@@ -142,7 +161,40 @@ mod tests {
         let old = NetworkConfig::parse(OLD.as_bytes()).unwrap();
         assert_eq!(now.network, old.network);
         assert_eq!(now.subnet_min, old.subnet_min);
-        assert_eq!(now.vxlan.vni, 1);
+        assert_eq!(now.backend.vxlan().unwrap().vni, 1);
+    }
+
+    #[test]
+    fn of_another_backend_its_type_is_told_and_of_the_same_its_options() {
+        let config = |backend: &str| {
+            format!(r#"{{"Network":"10.3.0.0/16","Backend":{{"Type":{backend}}}}}"#)
+        };
+        for (old, new, left) in [
+            (
+                r#""vxlan""#,
+                r#""host-gw""#,
+                "Backend.Type from vxlan to host-gw",
+            ),
+            (
+                r#""udp","Port":1"#,
+                r#""ipip""#,
+                "Backend.Type from udp to ipip",
+            ),
+            (
+                r#""udp""#,
+                r#""udp","Port":9000"#,
+                "Backend.Port from 8285 to 9000",
+            ),
+            (
+                r#""ipip""#,
+                r#""ipip","DirectRouting":true"#,
+                "Backend.DirectRouting from false to true",
+            ),
+        ] {
+            let (change, now) = from_to(&config(old), &config(new));
+            assert_eq!((change.followed, change.left), (vec![], vec![left.into()]));
+            assert_eq!(now, NetworkConfig::parse(config(old).as_bytes()).unwrap());
+        }
     }
 
     #[test]

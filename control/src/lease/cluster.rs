@@ -12,14 +12,14 @@ use std::time::Instant;
 use contract::wire::Mac;
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use super::NetworkConfig;
+use super::{Backend, NetworkBackend, NetworkConfig};
 
 /// Who we are in a lease: the value part of our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The underlay address that other nodes send to.
     pub public_ip: Ipv4Addr,
-    /// The MAC address that other nodes write into inner Ethernet headers towards us.
+    /// The MAC address that other nodes write into inner Ethernet headers towards us, if they speak VXLAN.
     pub vtep_mac: Mac,
 }
 
@@ -60,16 +60,11 @@ pub struct Lease {
     pub backend: Backend,
 }
 
-/// How packets travel to a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// VXLAN to the cluster's VNI. flannel receivers ignore the VNI that a lease advertises, and so do we.
-    Vxlan {
-        /// Inner destination MAC towards that node; unicast, not zero.
-        vtep_mac: Mac,
-    },
-    /// Another of flannel's backends, by its name in the lease (`udp` when it has none). No path of ours: counted, shown.
-    Other(String),
+impl Lease {
+    /// Whether it is word for word what a node of this identity writes in a cluster of this backend.
+    pub(super) fn says(&self, who: Identity, backend: &NetworkBackend) -> bool {
+        self.public_ip == who.public_ip && self.backend == backend.advertised(who.vtep_mac)
+    }
 }
 
 /// Something found in the source that is not used.

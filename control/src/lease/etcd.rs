@@ -260,7 +260,7 @@ impl Follower {
             let end = self.own.expires();
             let mut means = Means {
                 identity: *self.identity.borrow(),
-                vni: network.vxlan.vni,
+                backend: network.backend,
                 listing: &mut self.listing,
                 etcd,
             };
@@ -354,9 +354,13 @@ impl Follower {
     async fn release(&mut self) {
         let endpoint = &self.source.etcd.endpoints
             [self.endpoint.wrapping_sub(1) % self.source.etcd.endpoints.len()];
+        // Without a network there was never a lease.
+        let Some(backend) = self.network.as_ref().map(|network| network.backend) else {
+            return;
+        };
         let farewell = async {
             let mut etcd = Connection::open(&self.source.etcd, endpoint).await?;
-            self.own.release(&self.listing, &mut etcd).await
+            self.own.release(&self.listing, &backend, &mut etcd).await
         };
         match timeout(FAREWELL, farewell).await {
             Ok(Ok(())) => self.publish(),
@@ -393,14 +397,9 @@ fn warn_of_options(network: &NetworkConfig) {
     if network.network6.is_some() {
         warn!("the network is dual-stack; tweed takes and serves only IPv4 subnets");
     }
-    if network.vxlan.gbp {
+    if network.backend.vxlan().is_some_and(|vxlan| vxlan.gbp) {
         warn!(
-            "Backend.GBP is on; tweed neither sends group policy ids nor accepts frames that carry one"
-        );
-    }
-    if network.vxlan.direct_routing {
-        warn!(
-            "Backend.DirectRouting is on; tweed encapsulates always, and leaves bare pod packets to the kernel"
+            "Backend.GBP is on; tweed accepts frames with a group policy id, but sends none and marks no packet with it"
         );
     }
 }

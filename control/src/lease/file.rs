@@ -23,7 +23,7 @@ use super::json::{JsonError, Object};
 use super::publish::Publisher;
 use super::record::{self, RecordError, Subnets};
 use super::trouble::Trouble;
-use super::{Backend, Cluster, Identity, Lease, Loss, NetworkConfig, NetworkError, OwnLease, View};
+use super::{Cluster, Identity, Lease, Loss, NetworkConfig, NetworkError, OwnLease, View};
 
 /// How often the file is looked at. A poll, not inotify: it sees renames over the file, bind mounts and NFS alike.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -153,15 +153,20 @@ impl LeaseFile {
 
     /// What an operator should know about our own lease in the file.
     fn complaint(&self, identity: Identity) -> Option<String> {
-        match self.own_lease(identity).map(|lease| &lease.backend) {
+        match self.own_lease(identity) {
             None => Some(format!(
                 "no lease with our PublicIP {}; add one",
                 identity.public_ip
             )),
-            Some(Backend::Vxlan { vtep_mac }) if *vtep_mac == identity.vtep_mac => None,
-            Some(_) => Some(format!(
+            Some(lease) if lease.says(identity, &self.network.backend) => None,
+            Some(_) if self.network.backend.vxlan().is_some() => Some(format!(
                 "our lease does not carry our VTEP MAC {}; nodes that read this file cannot reach us until it does",
                 identity.vtep_mac
+            )),
+            Some(lease) => Some(format!(
+                "our lease is one of {}, and the cluster's backend is {}; nodes that read this file cannot reach us until it is, too",
+                lease.backend.name(),
+                self.network.backend.name()
             )),
         }
     }

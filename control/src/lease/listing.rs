@@ -11,7 +11,7 @@ use ipnet::Ipv4Net;
 
 use super::admit::Found;
 use super::record::{RecordError, Subnets};
-use super::{Backend, Identity, Lease};
+use super::{Identity, Lease, NetworkBackend};
 
 /// One key.
 #[derive(Debug, PartialEq)]
@@ -33,19 +33,11 @@ impl Entry {
         }
     }
 
-    /// Who the value says holds the subnet, if it is a VXLAN node.
-    pub(super) fn identity(&self) -> Option<Identity> {
-        match &self.lease {
-            Ok(Lease {
-                public_ip,
-                backend: Backend::Vxlan { vtep_mac },
-                ..
-            }) => Some(Identity {
-                public_ip: *public_ip,
-                vtep_mac: *vtep_mac,
-            }),
-            _ => None,
-        }
+    /// Whether the value is a lease of this node.
+    pub(super) fn says(&self, who: Identity, backend: &NetworkBackend) -> bool {
+        self.lease
+            .as_ref()
+            .is_ok_and(|lease| lease.says(who, backend))
     }
 }
 

@@ -8,6 +8,7 @@
 //! The facts are flannel's: `pkg/subnet` and `pkg/lease` of flannel-io/flannel.
 
 mod admit;
+mod backend;
 mod backoff;
 mod change;
 mod client;
@@ -30,10 +31,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use cluster::{Backend, Cluster, Identity, Lease, Loss, OwnLease, Skipped, View};
+pub use backend::{Backend, NetworkBackend, Vxlan};
+pub use cluster::{Cluster, Identity, Lease, Loss, OwnLease, Skipped, View};
 pub use file::{FileError, LeaseFile};
 use ipnet::Ipv4Net;
-pub use network::{NetworkConfig, NetworkError, Vxlan};
+pub use network::{NetworkConfig, NetworkError};
 pub use record::RecordError;
 pub use refusal::EtcdError;
 use tokio::sync::watch;

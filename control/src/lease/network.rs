@@ -1,8 +1,7 @@
 //! `<prefix>/config`: the network configuration that all nodes of a flannel cluster share.
 //!
-//! A [`NetworkConfig`] is one that this node can serve: VXLAN over IPv4. Defaults and checks are those of flannel's
-//! `pkg/subnet/config.go` and `pkg/backend/vxlan/vxlan.go`; what they refuse is refused here, and so is what this node
-//! cannot serve, before a lease is taken.
+//! A [`NetworkConfig`] is one that this node can serve, over IPv4. Defaults and checks are those of flannel's
+//! `pkg/subnet/config.go`; what it refuses is refused here, and so is what this node cannot serve, before a lease is taken.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,14 +9,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::backend::NetworkBackend;
 use super::json::{JsonError, Object};
-
-/// The port of the kernel's vxlan driver when none is given; flannel keeps it, IANA's 4789 came later.
-const DEFAULT_PORT: u16 = 8472;
-/// The VNI of a config that names none.
-const DEFAULT_VNI: u32 = 1;
-/// VXLAN over IPv4 around the smallest packet that every IPv4 host must take (RFC 791).
-const LEAST_MTU: u64 = 576 + 50;
 
 /// A checked network configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,25 +27,8 @@ pub struct NetworkConfig {
     pub network6: Option<Ipv6Net>,
     /// `EnableNFTables`: masquerade with nftables rather than iptables.
     pub nftables: bool,
-    /// The tunnel.
-    pub vxlan: Vxlan,
-}
-
-/// The `vxlan` backend's options.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vxlan {
-    /// VXLAN network identifier, 24 bits.
-    pub vni: u32,
-    /// UDP destination port; flannel's 0 is already the kernel's 8472 here.
-    pub port: u16,
-    /// MTU of the underlay as the cluster sets it, bytes; `None`: that of the device. Pods get 50 less.
-    pub mtu: Option<u16>,
-    /// Group policy: peers mark frames with a policy id. Such frames are not understood here.
-    pub gbp: bool,
-    /// Kernel peers learn VTEPs from traffic. Has no meaning for us.
-    pub learning: bool,
-    /// Peers on the same link send pod packets bare. We encapsulate always and accept bare ones through the kernel.
-    pub direct_routing: bool,
+    /// How packets travel between nodes.
+    pub backend: NetworkBackend,
 }
 
 /// Why a network configuration is refused.
@@ -71,7 +47,7 @@ pub enum NetworkError {
     },
     /// flannel serves it, we do not.
     #[error(
-        "{what} is not supported; tweed serves vxlan over IPv4 (\"Backend\": {{\"Type\": \"vxlan\"}})"
+        "{what} is not supported; tweed serves vxlan, host-gw, udp, ipip and alloc over IPv4 (\"Backend\": {{\"Type\": \"vxlan\"}})"
     )]
     Unsupported {
         /// What was asked for.
@@ -85,7 +61,10 @@ impl From<JsonError> for NetworkError {
     }
 }
 
-fn refuse<T>(field: &'static str, problem: impl Into<String>) -> Result<T, NetworkError> {
+pub(super) fn refuse<T>(
+    field: &'static str,
+    problem: impl Into<String>,
+) -> Result<T, NetworkError> {
     Err(NetworkError::Value {
         field,
         problem: problem.into(),
@@ -144,7 +123,7 @@ impl NetworkConfig {
             subnet_max: Ipv4Addr::from_bits(max as u32),
             network6: if ipv6 { Some(network6(json)?) } else { None },
             nftables: json.flag("EnableNFTables", false)?,
-            vxlan: vxlan(json)?,
+            backend: NetworkBackend::from_config(json)?,
         })
     }
 
@@ -275,49 +254,6 @@ fn network6(json: &Object) -> Result<Ipv6Net, NetworkError> {
     };
     plan.check(|bits| Ipv6Addr::from_bits(bits).to_string())?;
     Ok(network)
-}
-
-fn vxlan(json: &Object) -> Result<Vxlan, NetworkError> {
-    // A config without `Backend` means udp, whatever flannel's documentation says (`parseBackendType`).
-    let unsupported = |what: String| Err(NetworkError::Unsupported { what });
-    if json.raw("Backend").is_none() {
-        return unsupported("the default backend \"udp\" (the config has no \"Backend\")".into());
-    }
-    let backend = json.object("Backend")?;
-    let Some(backend) = backend else {
-        return unsupported("a backend of no type (\"Backend\" is null)".into());
-    };
-    let kind = backend.text("Type")?;
-    if kind.is_empty() {
-        return unsupported("a backend of no type (\"Backend\" has no \"Type\")".into());
-    }
-    if !kind.eq_ignore_ascii_case("vxlan") {
-        return unsupported(format!("backend {:?}", super::json::excerpt(&kind)));
-    }
-    let number = |field, expected, range: std::ops::RangeInclusive<u64>| {
-        backend.read(field, expected, |v| {
-            v.as_u64().filter(|n| range.contains(n))
-        })
-    };
-    let vni = number("VNI", "a number from 0 to 16777215", 0..=0xff_ffff)?;
-    let port = number("Port", "a number from 0 to 65535", 0..=0xffff)?;
-    let zero_or_mtu = |v: &Value| {
-        v.as_u64()
-            .filter(|n| *n == 0 || (LEAST_MTU..=0xffff).contains(n))
-    };
-    let mtu = backend.read(
-        "MTU",
-        "0 (that of the device) or from 626 to 65535",
-        zero_or_mtu,
-    )?;
-    Ok(Vxlan {
-        vni: vni.map_or(DEFAULT_VNI, |n| n as u32),
-        port: port.filter(|n| *n != 0).map_or(DEFAULT_PORT, |n| n as u16),
-        mtu: mtu.filter(|n| *n != 0).map(|n| n as u16),
-        gbp: backend.flag("GBP", false)?,
-        learning: backend.flag("Learning", false)?,
-        direct_routing: backend.flag("DirectRouting", false)?,
-    })
 }
 
 #[cfg(test)]

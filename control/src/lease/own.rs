@@ -20,7 +20,7 @@ use super::plan::{Binding, Holding, Scene, Standing, Step};
 use super::refusal::EtcdError;
 use super::sleep::Sleep;
 use super::trouble::Trouble;
-use super::{EtcdSource, Identity, Loss, NetworkConfig, OwnLease, record};
+use super::{EtcdSource, Identity, Loss, NetworkBackend, NetworkConfig, OwnLease, record};
 
 /// A renewal that failed is tried again after this or a quarter of what is left, whichever is less.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ const RENEW_AGAIN: Duration = Duration::from_secs(60);
 /// What a step works with.
 pub(super) struct Means<'a> {
     pub(super) identity: Identity,
-    pub(super) vni: u32,
+    pub(super) backend: NetworkBackend,
     pub(super) listing: &'a mut Listing,
     pub(super) etcd: &'a mut Connection,
 }
@@ -245,7 +245,7 @@ impl Own {
             None => with.listing.delete(&key, revision),
         }
         let as_left = |entry: &&Entry| {
-            entry.identity() == Some(held.identity) && entry.etcd_lease == held.etcd_lease
+            entry.says(held.identity, &with.backend) && entry.etcd_lease == held.etcd_lease
         };
         if with.listing.get(&key).filter(as_left).is_none() {
             // The next plan sees that, too, and says what it means.
@@ -308,7 +308,7 @@ impl Own {
             },
         };
         let key = record::key(&self.prefix, subnet);
-        let value = record::value(with.identity, with.vni);
+        let value = record::value(with.identity, &with.backend);
         let id = granted.map_or(0, |granted| granted.id);
         let written = with.etcd.put_if(&key, expected, &value, id).await;
         if let Ok(Some(revision)) = written {
@@ -361,6 +361,7 @@ impl Own {
     pub(super) async fn release(
         &mut self,
         listing: &Listing,
+        backend: &NetworkBackend,
         etcd: &mut Connection,
     ) -> Result<(), EtcdError> {
         let Standing::Held(held) = &self.standing else {
@@ -369,7 +370,7 @@ impl Own {
         let key = record::key(&self.prefix, held.subnet);
         let entry = listing
             .get(&key)
-            .filter(|entry| entry.identity() == Some(held.identity));
+            .filter(|entry| entry.says(held.identity, backend));
         if let Some(entry) = entry
             && held.etcd_lease != 0
             && etcd.delete_if(&key, entry.mod_revision).await?.is_some()

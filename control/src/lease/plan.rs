@@ -3,10 +3,8 @@
 //! Called again after everything that happens, so it never remembers where in a procedure it was. Each step that writes
 //! names the revision it expects, so a decision on an outdated mirror fails in etcd instead of doing harm.
 
-use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use contract::wire::Mac;
 use ipnet::Ipv4Net;
 
 use super::listing::{Entry, Listing};
@@ -85,24 +83,6 @@ pub(super) struct Scene<'a> {
     pub(super) now: Instant,
 }
 
-/// Who a key's value says holds it.
-enum Claim {
-    /// A VXLAN node: maybe we.
-    By(Identity),
-    /// A node of another backend.
-    Other(Ipv4Addr),
-    /// Nobody: the value cannot be parsed.
-    Nobody,
-}
-
-fn claim(entry: &Entry) -> Claim {
-    match (&entry.lease, entry.identity()) {
-        (_, Some(identity)) => Claim::By(identity),
-        (Ok(lease), None) => Claim::Other(lease.public_ip),
-        (Err(_), None) => Claim::Nobody,
-    }
-}
-
 impl Scene<'_> {
     /// The next step.
     pub(super) fn plan(&self, standing: &Standing) -> Step {
@@ -126,8 +106,9 @@ impl Scene<'_> {
             expected: entry.mod_revision,
             binding: Binding::Keep(held.etcd_lease),
         };
-        let step = match claim(entry) {
-            Claim::By(who) if who == self.identity => {
+        let backend = &self.network.backend;
+        let step = match &entry.lease {
+            Ok(lease) if lease.says(self.identity, backend) => {
                 if entry.etcd_lease != held.etcd_lease || held.identity != self.identity {
                     Step::Adopt {
                         subnet: held.subnet,
@@ -140,14 +121,15 @@ impl Scene<'_> {
                 }
             }
             // Our PublicIP or MAC changed: the subnet stays, the value follows.
-            Claim::By(who) if who == held.identity => rewrite(),
+            Ok(lease) if lease.says(held.identity, backend) => rewrite(),
             // Junk in our key claims nothing for anyone and makes every flannel node drop its routes: repair it.
-            Claim::Nobody => rewrite(),
-            Claim::By(Identity {
-                public_ip,
-                vtep_mac,
-            }) => return lose(public_ip, Some(vtep_mac)),
-            Claim::Other(public_ip) => return lose(public_ip, None),
+            Err(_) => rewrite(),
+            Ok(lease) => {
+                return Step::Lose(Loss::Stolen {
+                    by: lease.public_ip,
+                    vtep_mac: lease.backend.vtep_mac(),
+                });
+            }
         };
         self.unless_too_early(step, held.expires)
     }
@@ -155,7 +137,7 @@ impl Scene<'_> {
     fn acquire(&self, wish: Option<Ipv4Net>) -> Step {
         let step = match self.find_own(wish) {
             Some((_, entry, lease)) if self.fits(lease) => {
-                if entry.identity() == Some(self.identity) {
+                if lease.says(self.identity, &self.network.backend) {
                     Step::Adopt {
                         subnet: lease.subnet,
                         etcd_lease: entry.etcd_lease,
@@ -219,10 +201,6 @@ impl Scene<'_> {
             expires.map_or(self.not_before, |end| end.min(self.not_before)),
         ))
     }
-}
-
-fn lose(by: Ipv4Addr, vtep_mac: Option<Mac>) -> Step {
-    Step::Lose(Loss::Stolen { by, vtep_mac })
 }
 
 #[cfg(test)]

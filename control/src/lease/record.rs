@@ -18,7 +18,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::json::{JsonError, Object, excerpt};
-use super::{Backend, Identity, Lease};
+use super::{Backend, Identity, Lease, NetworkBackend};
 
 /// What keeps a record from being used.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -107,12 +107,21 @@ pub(super) fn key(prefix: &str, subnet: Ipv4Net) -> String {
 }
 
 /// The value of our lease.
-pub(super) fn value(identity: Identity, vni: u32) -> String {
+pub(super) fn value(identity: Identity, backend: &NetworkBackend) -> String {
     // The order and spelling of fields is flannel's own; addresses and numbers need no escaping.
-    format!(
-        r#"{{"PublicIP":"{}","PublicIPv6":null,"BackendType":"vxlan","BackendData":{{"VNI":{vni},"VtepMAC":"{}"}}}}"#,
-        identity.public_ip, identity.vtep_mac
-    )
+    let backend = match backend {
+        NetworkBackend::Vxlan(vxlan) => format!(
+            r#","BackendType":"vxlan","BackendData":{{"VNI":{},"VtepMAC":"{}"}}"#,
+            vxlan.vni, identity.vtep_mac
+        ),
+        NetworkBackend::HostGw | NetworkBackend::Ipip { .. } => {
+            format!(r#","BackendType":"{}""#, backend.name())
+        }
+        // flannel leaves out what is empty, and these two say nothing.
+        NetworkBackend::Udp { .. } | NetworkBackend::Alloc => String::new(),
+    };
+    let public_ip = identity.public_ip;
+    format!(r#"{{"PublicIP":"{public_ip}","PublicIPv6":null{backend}}}"#)
 }
 
 impl Lease {
@@ -148,8 +157,10 @@ fn backend(json: &Object) -> Result<Backend, RecordError> {
     let kind = json.text("BackendType")?;
     match kind.as_str() {
         "vxlan" => {}
+        "host-gw" => return Ok(Backend::HostGw),
+        "ipip" => return Ok(Backend::Ipip),
         // flannel's udp backend writes no type at all.
-        "" => return Ok(Backend::Other("udp".into())),
+        "" => return Ok(Backend::Unnamed),
         other => return Ok(Backend::Other(excerpt(other))),
     }
     let data = json

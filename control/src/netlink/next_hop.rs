@@ -171,6 +171,7 @@ impl NextHops {
             Some(mac) => Hop::Ready {
                 mac: *mac,
                 mtu: path.mtu.map_or(underlay.mtu, |mtu| mtu.min(underlay.mtu)),
+                gateway: path.gateway,
             },
         }
     }
@@ -219,10 +220,11 @@ mod tests {
         hops.hops(&underlay)[&PEER].clone()
     }
 
-    fn ready(last: u8, mtu: u32) -> Hop {
+    fn ready(last: u8, mtu: u32, gateway: Option<Ipv4Addr>) -> Hop {
         Hop::Ready {
             mac: Mac([2, 0, 0, 0, 0, last]),
             mtu,
+            gateway,
         }
     }
 
@@ -235,7 +237,7 @@ mod tests {
         assert!(hops.observe(&neighbour(PEER, Some(2)), false));
         assert!(!hops.observe(&neighbour(PEER, None), false));
         assert!(!hops.observe(&neighbour(PEER, None), true));
-        assert_eq!(hop(&hops), ready(2, 1500));
+        assert_eq!(hop(&hops), ready(2, 1500, None));
     }
 
     #[test]
@@ -244,7 +246,7 @@ mod tests {
         assert!(!hops.observe(&neighbour(PEER, Some(1)), false));
         assert_eq!(hop(&hops), Hop::Blocked(Obstacle::NoNeighbour(GATEWAY)));
         assert!(hops.observe(&neighbour(GATEWAY, Some(9)), false));
-        assert_eq!(hop(&hops), ready(9, 1400));
+        assert_eq!(hop(&hops), ready(9, 1400, Some(GATEWAY)));
     }
 
     #[test]

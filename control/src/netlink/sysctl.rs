@@ -30,6 +30,13 @@ pub fn write(family: &str, device: &str, name: &str, value: &str) -> Result<(), 
     std::fs::write(path(family, device, name), value).map_err(error)
 }
 
+/// Whether the kernel drops what comes in by a device that it would not answer through (`rp_filter` 1, RFC 3704 strict mode).
+/// The larger of the device's value and that of all counts.
+pub fn filters_strictly(device: &str) -> bool {
+    let value = |of| read("ipv4", of, "rp_filter").ok()?.parse::<u8>().ok();
+    value("all").max(value(device)) == Some(1)
+}
+
 /// Whether the kernel speaks IPv6 in this namespace: only then are there IPv6 parameters to set.
 pub fn has_ipv6() -> bool {
     PathBuf::from("/proc/sys/net/ipv6").exists()

@@ -172,16 +172,13 @@ async fn a_config_that_is_missing_or_refused_is_said_and_waited_for() {
     client
         .put(
             format!("{PREFIX}/config"),
-            r#"{"Network":"10.244.0.0/16"}"#,
+            r#"{"Network":"10.244.0.0/16","Backend":{"Type":"ipsec"}}"#,
             None,
         )
         .await
         .unwrap();
-    let trouble = node.until_trouble("default backend \"udp\"").await;
-    assert!(
-        trouble.contains("tweed serves vxlan over IPv4"),
-        "{trouble}"
-    );
+    let trouble = node.until_trouble("backend \"ipsec\"").await;
+    assert!(trouble.contains("tweed serves vxlan, "), "{trouble}");
     client
         .put(format!("{PREFIX}/config"), CONFIG, None)
         .await

@@ -1,6 +1,6 @@
 //! How a node follows everyone else.
 
-use control::lease::{Backend, Source};
+use control::lease::{Backend, Cluster, Source};
 use etcd_client::{Txn, TxnOp};
 
 use crate::audit::audit;
@@ -39,7 +39,7 @@ async fn leases_come_change_and_go() {
         .await;
     assert_eq!(
         both.leases[&"10.244.251.0/24".parse().unwrap()].backend,
-        Backend::Other("udp".into())
+        Backend::Unnamed
     );
     client.delete(key("10.244.250.0-24"), None).await.unwrap();
     node.until_cluster("the end", |c| !c.leases.contains_key(&subnet))
@@ -262,6 +262,11 @@ async fn an_etcd_that_lost_its_past_is_read_anew() {
 }
 
 /// The network config as flannel nodes would read it at their next start: followed where that is safe, told where it is not.
+/// The MTU that the cluster's config sets.
+fn mtu(cluster: &Cluster) -> Option<u16> {
+    cluster.network.backend.vxlan()?.mtu
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_network_config_is_followed_or_told() {
     let etcd = Etcd::start(CONFIG).await;
@@ -280,7 +285,7 @@ async fn a_changed_network_config_is_followed_or_told() {
 
     put(config(r#""MTU":1400"#)).await;
     let seen = node
-        .until_cluster("the MTU", |c| c.network.vxlan.mtu == Some(1400))
+        .until_cluster("the MTU", |c| mtu(c) == Some(1400))
         .await;
     assert_eq!(seen.own.subnet(), Some(subnet));
     assert_eq!(node.view.borrow().trouble, None);
@@ -289,9 +294,9 @@ async fn a_changed_network_config_is_followed_or_told() {
     let trouble = node.until_trouble("Backend.VNI from 1 to 7").await;
     assert!(trouble.contains("restart tweed-control"), "{trouble}");
     let seen = node
-        .until_cluster("the other MTU", |c| c.network.vxlan.mtu == Some(1300))
+        .until_cluster("the other MTU", |c| mtu(c) == Some(1300))
         .await;
-    assert_eq!(seen.network.vxlan.vni, 1);
+    assert_eq!(seen.network.backend.vxlan().unwrap().vni, 1);
 
     put("{".into()).await;
     let trouble = node.until_trouble("stays in force").await;
@@ -307,10 +312,8 @@ async fn a_changed_network_config_is_followed_or_told() {
     put(config(r#""VNI":8,"MTU":1200"#)).await;
     proxy.mend();
     node.until_trouble("Backend.VNI from 1 to 8").await;
-    node.until_cluster("the MTU of the outage", |c| {
-        c.network.vxlan.mtu == Some(1200)
-    })
-    .await;
+    node.until_cluster("the MTU of the outage", |c| mtu(c) == Some(1200))
+        .await;
     assert_eq!(node.until_held().await, subnet);
     assert!(!node.ever_lost());
     audit(&mut client, 1, &[]).await;

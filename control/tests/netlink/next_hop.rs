@@ -50,7 +50,11 @@ async fn until(
     peer: Ipv4Addr,
     mac: Mac,
 ) {
-    let wanted = Hop::Ready { mac, mtu: 1500 };
+    let wanted = Hop::Ready {
+        mac,
+        mtu: 1500,
+        gateway: None,
+    };
     while hops.hops(underlay)[&peer] != wanted {
         if let Event::Neighbour { neighbour, gone } = events.next().await {
             hops.observe(&neighbour, gone);
@@ -119,7 +123,11 @@ fn a_new_run_finds_what_the_last_one_resolved_and_removes_what_it_left() {
         again.look(&netlink, &peers, true).await.unwrap();
         assert_eq!(
             again.hops(&underlay)[&NEIGHBOUR],
-            Hop::Ready { mac, mtu: 1500 }
+            Hop::Ready {
+                mac,
+                mtu: 1500,
+                gateway: None,
+            }
         );
         let entries = node.ip("neigh show dev eth0 nud all");
         assert!(!entries.contains("10.77.0.200"), "{entries}");
@@ -140,7 +148,14 @@ fn a_gateway_answers_for_who_is_behind_it_and_others_are_said_to_be_out_of_reach
         hops.look(&netlink, &peers, true).await.unwrap();
         until(&mut events, &mut hops, &underlay, NEIGHBOUR, mac).await;
         let found = hops.hops(&underlay);
-        assert_eq!(found[&BEHIND], Hop::Ready { mac, mtu: 1400 });
+        assert_eq!(
+            found[&BEHIND],
+            Hop::Ready {
+                mac,
+                mtu: 1400,
+                gateway: Some(NEIGHBOUR),
+            }
+        );
         assert_eq!(found[&SILENT], Hop::Blocked(Obstacle::NoNeighbour(SILENT)));
         assert!(matches!(
             &found[&NOWHERE],

@@ -42,8 +42,8 @@ fn what_is_wrong_with_a_file_is_said_with_its_name() {
         ("", "not a JSON object"),
         ("{}", "has no \"config\""),
         (
-            r#"{"config":{"Network":"10.244.0.0/16"}}"#,
-            "config: the default backend \"udp\"",
+            r#"{"config":{"Network":"10.244.0.0/16","Backend":{"Type":"ipsec"}}}"#,
+            "config: backend \"ipsec\"",
         ),
         (&format!(r#"{{{CONFIG},"subnets":[]}}"#), "not an object"),
     ] {
@@ -91,6 +91,19 @@ fn our_own_lease_is_complained_about_when_it_misleads_others() {
             .contains("does not carry our VTEP MAC")
     );
     assert!(complaint(identity("192.0.2.77", "02:00:00:00:00:01")).contains("add one"));
+    let of_host_gw = |kind: &str| {
+        let text = format!(
+            r#"{{"config":{{"Network":"10.244.0.0/16","Backend":{{"Type":"host-gw"}}}},"subnets":{{"10.244.1.0-24":{{"PublicIP":"192.0.2.1"{kind}}}}}}}"#
+        );
+        let who = identity("192.0.2.1", "02:00:00:00:00:01");
+        parse(&text).unwrap().complaint(who)
+    };
+    assert_eq!(of_host_gw(r#","BackendType":"host-gw""#), None);
+    let complaint = of_host_gw("").unwrap();
+    assert!(
+        complaint.contains("our lease is one of udp, and the cluster's backend is host-gw"),
+        "{complaint}"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::Vxlan;
 use super::*;
 
 fn parse(text: &str) -> Result<NetworkConfig, NetworkError> {
@@ -29,14 +30,14 @@ fn defaults_are_flannels() {
             subnet_max: Ipv4Addr::new(10, 3, 255, 0),
             network6: None,
             nftables: false,
-            vxlan: Vxlan {
+            backend: NetworkBackend::Vxlan(Vxlan {
                 vni: 1,
                 port: 8472,
                 mtu: None,
                 gbp: false,
                 learning: false,
                 direct_routing: false
-            },
+            }),
         }
     );
 }
@@ -54,15 +55,15 @@ fn names_fold_case_host_bits_are_masked_and_unknown_names_ignored() {
     assert_eq!(config.subnet_max, Ipv4Addr::new(10, 3, 255, 192));
     assert!(config.nftables);
     assert_eq!(
-        config.vxlan,
-        Vxlan {
+        config.backend,
+        NetworkBackend::Vxlan(Vxlan {
             vni: 5,
             port: 4789,
             mtu: Some(1400),
             gbp: true,
             learning: true,
             direct_routing: true
-        }
+        })
     );
 }
 
@@ -73,11 +74,9 @@ fn zero_and_null_mean_not_given() {
             "Backend":{"Type":"vxlan","VNI":null,"Port":0,"MTU":0}}"#,
     )
     .unwrap();
-    assert_eq!(
-        (config.subnet_len, config.vxlan.vni, config.vxlan.port),
-        (24, 1, 8472)
-    );
-    assert_eq!(config.vxlan.mtu, None);
+    let vxlan = config.backend.vxlan().unwrap();
+    assert_eq!((config.subnet_len, vxlan.vni, vxlan.port), (24, 1, 8472));
+    assert_eq!(vxlan.mtu, None);
 }
 
 #[test]
@@ -183,11 +182,7 @@ fn dual_stack_is_checked_though_only_ipv4_is_served() {
 
 #[test]
 fn what_we_do_not_serve_is_refused_with_what_we_do() {
-    let served = "tweed serves vxlan over IPv4";
-    refused(
-        parse(r#"{"Network":"10.3.0.0/16"}"#),
-        "default backend \"udp\"",
-    );
+    let served = "tweed serves vxlan, host-gw, udp, ipip and alloc over IPv4";
     refused(
         parse(r#"{"Network":"10.3.0.0/16","Backend":{}}"#),
         "no \"Type\"",
@@ -196,17 +191,7 @@ fn what_we_do_not_serve_is_refused_with_what_we_do() {
         parse(r#"{"Network":"10.3.0.0/16","Backend":null}"#),
         "\"Backend\" is null",
     );
-    for kind in [
-        "udp",
-        "host-gw",
-        "ipip",
-        "wireguard",
-        "ipsec",
-        "extension",
-        "alloc",
-        "tencent-vpc",
-        "x",
-    ] {
+    for kind in ["wireguard", "ipsec", "extension", "tencent-vpc", "x"] {
         let result = parse(&format!(
             r#"{{"Network":"10.3.0.0/16","Backend":{{"Type":"{kind}"}}}}"#
         ));

@@ -1,4 +1,7 @@
+use std::net::Ipv4Addr;
 use std::time::Duration;
+
+use contract::wire::Mac;
 
 use super::*;
 
@@ -37,7 +40,7 @@ fn listing(leases: &[(&str, String, i64)]) -> Listing {
 }
 
 fn value(who: Identity) -> String {
-    record::value(who, 1)
+    record::value(who, &network().backend)
 }
 
 fn held(etcd_lease: i64) -> Standing {

@@ -1,9 +1,25 @@
 use proptest::prelude::*;
 
+use super::super::Vxlan;
 use super::*;
 
 const KEY: &str = "/coreos.com/network/subnets/10.244.1.0-24";
 const FLANNEL: &str = r#"{"PublicIP":"192.168.64.3","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"c6:d2:32:6f:8f:44"}}"#;
+
+const IPIP: NetworkBackend = NetworkBackend::Ipip {
+    direct_routing: true,
+};
+
+fn vxlan(vni: u32) -> NetworkBackend {
+    NetworkBackend::Vxlan(Vxlan {
+        vni,
+        port: 8472,
+        mtu: None,
+        gbp: false,
+        learning: false,
+        direct_routing: false,
+    })
+}
 
 fn subnets(key: &str) -> Option<String> {
     let subnets = Subnets::parse(key).ok()?;
@@ -78,9 +94,14 @@ fn flannels_own_examples_are_read() {
         }
     );
     let udp = Lease::parse(KEY, br#"{"PublicIP":"1.2.3.4","PublicIPv6":null}"#).unwrap();
-    assert_eq!(udp.backend, Backend::Other("udp".into()));
+    assert_eq!(udp.backend, Backend::Unnamed);
     let host_gw = Lease::parse(KEY, br#"{"PublicIP":"1.2.3.4","BackendType":"host-gw"}"#).unwrap();
-    assert_eq!(host_gw.backend, Backend::Other("host-gw".into()));
+    assert_eq!(host_gw.backend, Backend::HostGw);
+    let ipip = Lease::parse(KEY, br#"{"PublicIP":"1.2.3.4","BackendType":"ipip"}"#).unwrap();
+    assert_eq!(ipip.backend, Backend::Ipip);
+    // Exactly so: flannel compares the name as it stands.
+    let other = Lease::parse(KEY, br#"{"PublicIP":"1.2.3.4","BackendType":"IPIP"}"#).unwrap();
+    assert_eq!(other.backend, Backend::Other("IPIP".into()));
 }
 
 #[test]
@@ -148,7 +169,20 @@ fn what_we_write_is_flannels_text_to_the_byte() {
         public_ip: "192.168.64.3".parse().unwrap(),
         vtep_mac: "c6:d2:32:6f:8f:44".parse().unwrap(),
     };
-    assert_eq!(value(identity, 1), FLANNEL);
+    assert_eq!(value(identity, &vxlan(1)), FLANNEL);
+    let bare = r#"{"PublicIP":"192.168.64.3","PublicIPv6":null"#;
+    for (backend, rest) in [
+        (NetworkBackend::HostGw, r#","BackendType":"host-gw"}"#),
+        (IPIP, r#","BackendType":"ipip"}"#),
+        (NetworkBackend::Udp { port: 8285 }, "}"),
+        (NetworkBackend::Alloc, "}"),
+    ] {
+        let value = value(identity, &backend);
+        assert_eq!(value, format!("{bare}{rest}"));
+        let lease = Lease::parse(KEY, value.as_bytes()).unwrap();
+        assert!(lease.says(identity, &backend));
+        assert!(!lease.says(identity, &vxlan(1)));
+    }
     assert_eq!(
         key("/coreos.com/network", "10.244.1.0/24".parse().unwrap()),
         KEY
@@ -175,7 +209,7 @@ proptest! {
         mac[0] = mac[0] & 0xfe | 2;
         let identity = Identity { public_ip: Ipv4Addr::from_bits(ip), vtep_mac: Mac(mac) };
         let subnet = Ipv4Net::new(Ipv4Addr::from_bits(bits), len).unwrap().trunc();
-        let lease = Lease::parse(&key("/p", subnet), value(identity, vni).as_bytes()).unwrap();
+        let lease = Lease::parse(&key("/p", subnet), value(identity, &vxlan(vni)).as_bytes()).unwrap();
         prop_assert_eq!(lease.subnet, subnet);
         prop_assert_eq!(lease.public_ip, identity.public_ip);
         prop_assert_eq!(lease.backend, Backend::Vxlan { vtep_mac: identity.vtep_mac });
