@@ -5,6 +5,8 @@ use contract::config::Config;
 use ipnet::Ipv4Net;
 
 use super::program::{run, says_yes};
+use super::ruleset::Family;
+use super::table::list;
 use super::{MASQUERADE_CHAIN, RulesError, remove, table_name};
 
 /// The jump, as words.
@@ -18,17 +20,23 @@ const JUMP: [&str; 7] = [
     MASQUERADE_CHAIN,
 ];
 
-/// Puts flannel's rules and then removes ours; nothing where none are configured. An error leaves ours standing.
+/// Puts flannel's rules and then removes ours; nothing where ours do not stand. What stands counts, and not what is configured:
+/// the daemon may have been told by a flag of its own. An error leaves ours standing.
 pub fn give_back(config: &Config, network: Ipv4Net, subnet: Ipv4Net) -> Result<(), RulesError> {
-    if config.firewall.ip_masq {
-        // Whichever kind this node uses, as flanneld does.
-        let mut question = vec!["-w", "5", "-t", "nat", "-C"];
-        question.extend(JUMP);
-        let jumps = says_yes("iptables", &question)?;
-        let text = flannels(network, subnet, config.firewall.fully_random, jumps);
-        run("iptables-restore", &["-w", "5", "--noflush"], &text)?;
-    }
-    remove(&table_name(&config.overlay.device))
+    let table = table_name(&config.overlay.device);
+    let ours = match list(&table, Family::Ip) {
+        Ok(Some(ours)) => ours,
+        Ok(None) | Err(RulesError::Missing { .. }) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    // Whichever kind of iptables this node uses, as flanneld does.
+    let mut question = vec!["-w", "5", "-t", "nat", "-C"];
+    question.extend(JUMP);
+    let jumps = says_yes("iptables", &question)?;
+    let random = ours.contains("fully-random");
+    let text = flannels(network, subnet, random, jumps);
+    run("iptables-restore", &["-w", "5", "--noflush"], &text)?;
+    remove(&table)
 }
 
 /// In the language of iptables-restore. The chain is emptied by its declaration, and filled in the same transaction.
