@@ -4,6 +4,9 @@
 //! differs by value from what stands. A lost event costs at most one [`RESYNC`]; a doubled one a compilation. A pass that
 //! fails leaves standing what stands, is told once per change of its reason, and is tried again.
 
+// What to ask again.
+mod look;
+
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use crate::compile::{self, Compiled, Underlay, Uplink};
 use crate::fence::{self, Fence};
 use crate::lease::{Cluster, Identity, NetworkBackend, OwnLease, View};
 use crate::masquerade::{Keeper, RulesError, Standing, Wanted as WantedRules};
-use crate::netlink::events::{Event, Events};
+use crate::netlink::events::Events;
 use crate::netlink::next_hop::NextHops;
 use crate::netlink::uplink::Wanted;
 use crate::netlink::{Netlink, NetlinkError, sysctl};
@@ -30,6 +33,7 @@ use crate::slots::Slots;
 use crate::state::{State, StateError};
 use crate::status::{self, Own, Status, StatusFile};
 use crate::subnet_env::{self, SubnetEnv};
+use look::{Look, note};
 
 /// A look at everything at least this often, whatever the events say.
 pub const RESYNC: Duration = Duration::from_secs(10);
@@ -82,30 +86,6 @@ impl ReconcileError {
     /// Whether the node lacks something that retrying will not bring.
     pub fn is_environment(&self) -> bool {
         matches!(self, Self::Netlink(error) if error.is_environment())
-    }
-}
-
-/// What has to be asked of the kernel again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Look {
-    devices: bool,
-    routes: bool,
-    neighbours: bool,
-}
-
-impl Look {
-    const EVERYWHERE: Look = Look {
-        devices: true,
-        routes: true,
-        neighbours: true,
-    };
-
-    fn and(self, other: Look) -> Look {
-        Look {
-            devices: self.devices | other.devices,
-            routes: self.routes | other.routes,
-            neighbours: self.neighbours | other.neighbours,
-        }
     }
 }
 
@@ -540,17 +520,6 @@ fn reached_peers(cluster: &Cluster) -> BTreeSet<Ipv4Addr> {
         .filter(|lease| cluster.network.backend.reaches(&lease.backend))
         .map(|lease| lease.public_ip)
         .collect()
-}
-
-/// What an event asks for; whether anything.
-fn note(look: &mut Look, hops: &mut NextHops, event: Event) -> bool {
-    match event {
-        Event::Device => (look.devices, look.routes) = (true, true),
-        Event::Route => look.routes = true,
-        Event::Overrun => *look = Look::EVERYWHERE,
-        Event::Neighbour { neighbour, gone } => return hops.observe(&neighbour, gone),
-    }
-    true
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
