@@ -10,5 +10,7 @@ mod netns;
 mod next_hop;
 /// The fence around lost subnets.
 mod rule;
+/// Thousands of peers.
+mod scale;
 /// The veth pair.
 mod uplink;
