@@ -4,6 +4,8 @@
 //! differs by value from what stands. A lost event costs at most one [`RESYNC`]; a doubled one a compilation. A pass that
 //! fails leaves standing what stands, is told once per change of its reason, and is tried again.
 
+// Why a pass failed.
+mod error;
 // What to ask again.
 mod look;
 
@@ -16,23 +18,22 @@ use contract::config::Config;
 use contract::tables::{PublishError, Publisher, Tables};
 use contract::wire::Mac;
 use ipnet::Ipv4Net;
-use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::compile::{self, Compiled, Underlay, Uplink};
 use crate::fence::{self, Fence};
 use crate::lease::{Cluster, Identity, NetworkBackend, OwnLease, View};
-use crate::masquerade::{Keeper, RulesError, Standing, Wanted as WantedRules};
+use crate::masquerade::{Keeper, Standing, Wanted as WantedRules};
 use crate::netlink::events::Events;
 use crate::netlink::next_hop::NextHops;
 use crate::netlink::uplink::Wanted;
 use crate::netlink::{Netlink, NetlinkError, sysctl};
-use crate::replace::ReplaceError;
 use crate::slots::Slots;
-use crate::state::{State, StateError};
+use crate::state::State;
 use crate::status::{self, Own, Status, StatusFile};
 use crate::subnet_env::{self, SubnetEnv};
+pub use error::ReconcileError;
 use look::{Look, note};
 
 /// A look at everything at least this often, whatever the events say.
@@ -45,49 +46,6 @@ const RETRY_BUSY: Duration = Duration::from_millis(5);
 const RETRY: Duration = Duration::from_secs(1);
 /// A bank that stays busy for so long is worth a line in the log.
 const BUSY_IS_TROUBLE: Duration = Duration::from_secs(1);
-
-/// Why a pass failed, or the loop ended.
-#[derive(Debug, Error)]
-pub enum ReconcileError {
-    /// The kernel.
-    #[error(transparent)]
-    Netlink(#[from] NetlinkError),
-    /// The tables segment.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-    /// Masquerade and forward rules.
-    #[error(transparent)]
-    Rules(#[from] RulesError),
-    /// A file that others read.
-    #[error(transparent)]
-    Replace(#[from] ReplaceError),
-    /// A file of our own.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// Our PublicIP is not on our link.
-    #[error(
-        "the cluster's backend is host-gw, whose peers send to {public_ip} as their next hop, but {device} has {address}; leave \
-         underlay.public_ip out"
-    )]
-    NotOnLink {
-        /// What our lease says.
-        public_ip: Ipv4Addr,
-        /// The underlay.
-        device: String,
-        /// Its address.
-        address: Ipv4Addr,
-    },
-    /// The task that follows the leases is gone.
-    #[error("the lease keeper ended unexpectedly; see the log above, and restart tweed-control")]
-    LeaseKeeper,
-}
-
-impl ReconcileError {
-    /// Whether the node lacks something that retrying will not bring.
-    pub fn is_environment(&self) -> bool {
-        matches!(self, Self::Netlink(error) if error.is_environment())
-    }
-}
 
 /// Everything control holds while it runs.
 pub struct Reconciler {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use contract::tables::{Adjacency, TablesReader};
+use contract::tables::{Adjacency, Encap, TablesReader};
 use contract::wire::Mac;
 use etcd_client::{Client, Txn, TxnOp};
 
@@ -93,7 +93,7 @@ impl Peer {
         let pod = self.subnet().to_bits() + 10;
         tables.read(|fib| {
             let slot = fib.lookup4(pod.to_be_bytes());
-            matches!(fib.adjacency(slot), Adjacency::Vxlan { peer, peer_vtep, .. }
+            matches!(fib.adjacency(slot), Adjacency::Peer { peer, encap: Encap::Vxlan { peer_vtep, .. }, .. }
                 if peer == self.public_ip() && peer_vtep == self.vtep_mac())
         })
     }
