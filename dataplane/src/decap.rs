@@ -95,33 +95,44 @@ pub fn decap(frame: &mut Frame, fib: &Fib) -> Verdict {
         return Err(DropReason::OuterDestination);
     }
     check_tunnel(&outer.vxlan, &outer.inner, node.vtep_mac, node)?;
-    let ethertype = outer.inner.ethertype;
-    if ethertype != EtherType::IPV4 && ethertype != EtherType::IPV6 {
-        return Err(DropReason::NotIp);
+    if outer.inner.ethertype != EtherType::IPV4 {
+        return not_ipv4_inside(frame, fib);
     }
-    let len = udp_len
+    let outer = over_ipv4(outer)?;
+    deliver::<V4>(frame, fib, &outer)
+}
+
+/// The rest of [`decap`] for another packet inside.
+#[inline(never)]
+fn not_ipv4_inside(frame: &mut Frame, fib: &Fib) -> Verdict {
+    match Rewrite4::ref_from_prefix(frame.bytes()) {
+        Ok((outer, _)) if outer.inner.ethertype == EtherType::IPV6 => {
+            let outer = over_ipv4(outer)?;
+            deliver::<V6>(frame, fib, &outer)
+        }
+        _ => Err(DropReason::NotIp),
+    }
+}
+
+/// What checked headers over IPv4 say.
+#[inline(always)]
+fn over_ipv4(outer: &Rewrite4) -> Result<Outer, DropReason> {
+    let len = usize::from(outer.udp.len.get())
         .checked_sub(UDP_TO_INNER)
         .ok_or(DropReason::OuterHeader)?;
-    let sum = Sum::of(outer.as_bytes().get(26..).unwrap_or_default()) // addresses, UDP, VXLAN, inner Ethernet
-        .plus(Sum::word(u16::from(Protocol::UDP)))
-        .plus(Sum::word(outer.udp.len.get()));
-    let outer = Outer {
+    let sum = || {
+        Sum::of(outer.as_bytes().get(26..).unwrap_or_default()) // addresses, UDP, VXLAN, inner Ethernet
+            .plus(Sum::word(u16::from(Protocol::UDP)))
+            .plus(Sum::word(outer.udp.len.get()))
+    };
+    Ok(Outer {
         headers: Rewrite4::LEN,
         source: Source::V4(outer.ip.src),
         tos: outer.ip.tos,
         // RFC 768: zero means that none was computed, which the kernel accepts.
-        sum: (outer.udp.checksum != [0, 0]).then_some(sum),
+        sum: (outer.udp.checksum != [0, 0]).then(sum),
         len,
-    };
-    if ethertype != EtherType::IPV4 {
-        return deliver6(frame, fib, &outer);
-    }
-    deliver::<V4>(frame, fib, &outer)
-}
-
-#[inline(never)]
-fn deliver6(frame: &mut Frame, fib: &Fib, outer: &Outer) -> Verdict {
-    deliver::<V6>(frame, fib, outer)
+    })
 }
 
 /// VXLAN and inner Ethernet: ours, and from somebody else. `vtep` is the address of the device that the datagram was sent to.

@@ -123,7 +123,10 @@ fn packet_out<F: Family>(frame: &mut Frame, from: u8, fib: &Fib, ids: &mut IpIds
         .plus(layer4.sum)
         .plus(F::template_sum())
         .udp_checksum();
-    out.inner.ethertype = F::ETHERTYPE;
+    // The template says IPv4.
+    if F::ETHERTYPE != EtherType::IPV4 {
+        out.inner.ethertype = F::ETHERTYPE;
+    }
     Ok(Tx {
         port: meta.port,
         peer,

@@ -4,6 +4,7 @@
 mod support;
 
 use contract::stats::{DropReason, PortCounter, TraceRecord, TraceVerdict, WorkerCounter};
+use support::dual::{Over, dual_tables, kernel6_frames, pod_side, sender};
 use support::mend::mend;
 use support::{POD, Rig, UNDERLAY, UPLINK, golden_tables, kernel_frames};
 
@@ -52,6 +53,42 @@ fn at_rest_each_forwarded_frame_is_recorded_as_it_left() {
         assert_eq!(record.meta.peer, peer);
         assert_eq!(usize::from(record.meta.len), sent[0].1.len());
         assert_eq!((out, record.bytes()), (sent[0].0, &sent[0].1[..]));
+    }
+}
+
+#[test]
+fn peers_are_named_whichever_family_they_speak_and_are_spoken_to_in() {
+    for over in [Over::V4, Over::V6] {
+        let frames: Vec<_> = kernel6_frames()
+            .into_iter()
+            .filter(|frame| Over::of(frame) == over)
+            .collect();
+        let of = |node| frames.iter().find(|frame| sender(frame) == node).unwrap();
+        let peer_of = |port, frame: &[u8], verdict: fn(TraceVerdict) -> bool| {
+            let mut rig = Rig::new(&dual_tables(1, over));
+            rig.pass(port, frame);
+            let record = &rig.trace()[0];
+            assert!(verdict(record.meta.verdict), "{:?}", record.meta);
+            record.meta.peer
+        };
+        let forwarded = |verdict| verdict == TraceVerdict::Forwarded;
+        assert_eq!(peer_of(UPLINK, &pod_side(of(1)), forwarded), NODE_2);
+        assert_eq!(peer_of(UNDERLAY, of(2), forwarded), NODE_2);
+        let dropped = |verdict| verdict != TraceVerdict::Forwarded;
+        let mut foreign = of(2).clone();
+        foreign[over.addresses().end + 14] ^= 1; // VNI
+        mend(&mut foreign);
+        assert_eq!(peer_of(UNDERLAY, &foreign, dropped), NODE_2);
+        // The last byte of the outer source.
+        let addresses = over.addresses();
+        foreign[addresses.start + addresses.len() / 2 - 1] = 200;
+        mend(&mut foreign);
+        assert_eq!(peer_of(UNDERLAY, &foreign, dropped), 0);
+        let mut lost = pod_side(of(1));
+        lost[45] = 3; // IPv6 inside: node 3, which is not resolved
+        if lost[12] == 0x86 {
+            assert_eq!(peer_of(UPLINK, &lost, dropped), NODE_3);
+        }
     }
 }
 
