@@ -34,6 +34,7 @@ mod encap6;
 // The main thread: opens and closes what the tables name, and tells the workers.
 pub mod engine;
 mod family;
+mod hog;
 mod icmp;
 mod icmp6;
 mod inner;

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::tsc;
 use crate::device::Device;
+use crate::hog::Hog;
 use crate::port::Port;
 use crate::wake::Wake;
 use crate::worker::Worker;
@@ -51,9 +52,12 @@ const SHORT_NAP: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 1_000_000,
 };
-/// How long an idle worker that may sleep polls before it offers its core between two looks, microseconds. Offering costs a
-/// system call, some 0.3 us, and if nobody takes it nothing more; a program that shares the core, which may be the very one that
-/// the worker waits for, need not wait until the worker sleeps.
+/// The longest while frames wait for more to leave with them.
+const GATHERING_NAP: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 20_000,
+};
+/// How long an idle worker that may sleep polls before it gives way between two looks, microseconds.
 const SOLO_US: u64 = 3;
 /// Longest time to drain a port that is to be closed: what the kernel has not sent by then it never will.
 const DRAIN_NS: u64 = 200_000_000;
@@ -71,6 +75,7 @@ pub fn run(
         Idle::Adaptive { spin_us } => tsc_hz / 1_000_000 * u64::from(spin_us),
     };
     let solo_cycles = tsc_hz / 1_000_000 * SOLO_US;
+    let mut hog = Hog::new(tsc_hz);
     let mut idle_since = tsc();
     loop {
         while let Ok(command) = commands.try_recv() {
@@ -95,13 +100,17 @@ pub fn run(
         }
         if worker.turn() > 0 {
             idle_since = tsc();
-        } else if tsc().wrapping_sub(idle_since) >= spin_cycles && !worker.waits() {
+            continue;
+        }
+        let now = tsc();
+        let idle_for = now.wrapping_sub(idle_since);
+        if idle_for < solo_cycles || idle == Idle::Spin {
+            std::hint::spin_loop();
+        } else if idle_for >= spin_cycles || hog.is_expected(now) {
             sleep(&mut worker, wake);
             idle_since = tsc();
-        } else if idle != Idle::Spin && tsc().wrapping_sub(idle_since) >= solo_cycles {
-            rustix::thread::sched_yield();
         } else {
-            std::hint::spin_loop();
+            hog.give_way();
         }
     }
 }
@@ -122,7 +131,12 @@ fn sleep(worker: &mut Worker, wake: &Arc<Wake>) {
             .ports()
             .filter_map(Port::device)
             .any(Device::is_pending);
-        let _ = poll(&mut fds, Some(if pending { &SHORT_NAP } else { &NAP }));
+        let nap = match (worker.waits(), pending) {
+            (true, _) => &GATHERING_NAP,
+            (_, true) => &SHORT_NAP,
+            _ => &NAP,
+        };
+        let _ = poll(&mut fds, Some(nap));
     }
     wake.clear();
     worker.slept();
