@@ -19,6 +19,17 @@ pub enum PortState {
     Failed,
 }
 
+impl PortState {
+    /// Name for people and programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PortState::Absent => "closed",
+            PortState::Up => "up",
+            PortState::Failed => "failed",
+        }
+    }
+}
+
 /// How the kernel moves a port's frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BoundMode {

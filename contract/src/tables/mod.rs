@@ -46,7 +46,7 @@ pub use publish::{Busy, MAX_READERS};
 pub use reader::{TablesReader, WorkerTables};
 pub use rewrite::AdjacencyKind;
 #[cfg(not(all(loom, test)))]
-pub use segment::SegmentError;
+pub use segment::{SegmentError, has_writer};
 #[cfg(not(all(loom, test)))]
 pub use writer::{Origin, PublishError, Published, Publisher};
 
@@ -123,6 +123,15 @@ pub enum PortKind {
 }
 
 impl PortKind {
+    /// Name for people and programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PortKind::Underlay => "underlay",
+            PortKind::Uplink => "uplink",
+            PortKind::Pod => "pod",
+        }
+    }
+
     /// The kind that a byte of the segment names, if any.
     #[inline(always)]
     pub(super) const fn from_byte(byte: u8) -> Option<Self> {

@@ -262,6 +262,15 @@ fn reader_byte(reader: usize) -> i64 {
     (std::mem::offset_of!(Front, handover) + Handover::line_offset(reader)) as i64
 }
 
+/// Whether a control stands behind the tables at this path: in whatever PID namespace, and without disturbing it.
+pub fn has_writer(path: &Path) -> io::Result<bool> {
+    match File::open(path.with_extension("lock")) {
+        Ok(file) => is_locked(&file, 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// There is one writer. The lock is a file of its own, since the segment may be replaced.
 pub(super) struct WriterLock(#[expect(dead_code, reason = "closing it unlocks")] File);
 

@@ -25,6 +25,7 @@ use clap::Args;
 use contract::stats::{StatsError, StatsReader};
 
 use crate::style::Style;
+pub(crate) use contract::stats::Life;
 pub(crate) use control::ControlStatus;
 pub(crate) use grid::printable;
 pub(crate) use number::{percent, rate, short, span};
@@ -32,7 +33,7 @@ pub(crate) use peer::{Peer, PeerRates};
 pub(crate) use port::{Port, PortRates, side as port_side};
 pub use report::Report;
 pub(crate) use report::{Conservation, Control, Engine, Since, seconds};
-pub(crate) use sample::{Life, Sample};
+pub(crate) use sample::Sample;
 pub(crate) use table::life;
 pub use table::render;
 pub(crate) use worker::Worker;

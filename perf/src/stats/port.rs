@@ -1,6 +1,6 @@
 //! Ports in the view.
 
-use contract::stats::{DropReason, PortCounter, PortCounters, PortState, PortStatus};
+use contract::stats::{DropReason, PortCounter, PortCounters, PortStatus};
 use contract::tables::PortKind;
 use serde::{Serialize, Serializer};
 
@@ -101,11 +101,7 @@ fn port(
         index,
         side: side(&status),
         name: status.name,
-        state: match status.state {
-            PortState::Up => "up",
-            PortState::Failed => "failed",
-            PortState::Absent => "closed",
-        },
+        state: status.state.name(),
         mode: status.mode.name(),
         ifindex: status.ifindex,
         queues: status.queues,
@@ -119,12 +115,7 @@ fn port(
 
 /// `underlay`, `uplink` or `pod`; empty when the port is closed.
 pub fn side(status: &PortStatus) -> &'static str {
-    match status.kind {
-        Some(PortKind::Underlay) => "underlay",
-        Some(PortKind::Uplink) => "uplink",
-        Some(PortKind::Pod) => "pod",
-        None => "",
-    }
+    status.kind.map_or("", PortKind::name)
 }
 
 fn port_counts<S: Serializer>(counters: &PortCounters, to: S) -> Result<S::Ok, S::Error> {

@@ -5,13 +5,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use contract::stats::{PortCounter, WorkerCounter};
+use contract::stats::{Life, PortCounter, WorkerCounter};
 use serde::Serialize;
 
 use super::control::{ControlStatus, Skipped};
 use super::peer::{self, Peer};
 use super::port::{self, Port};
-use super::sample::{Life, Sample};
+use super::sample::Sample;
 use super::worker::{self, Worker};
 
 /// Version of the JSON object. Adding a key keeps it; renaming or removing one, or changing its meaning, raises it.

@@ -2,14 +2,13 @@
 
 use std::fmt::Write;
 
-use contract::stats::{PortCounter, WorkerCounter};
+use contract::stats::{Life, PortCounter, WorkerCounter};
 
 use super::grid::{Grid, paragraph, printable};
 use super::number::{grouped, percent, rate, short, span};
 use super::peer::Peer;
 use super::port::Port;
 use super::report::Report;
-use super::sample::Life;
 use crate::style::Style;
 
 /// Peers that a table lists; `--json` has them all.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use contract::stats::{
-    BoundMode, DropReason, EngineStats, PortCounter, PortCounters, PortState, PortStatus,
+    BoundMode, DropReason, EngineStats, Life, PortCounter, PortCounters, PortState, PortStatus,
     StatsReader, WorkerCounter, WorkerCounters, WorkerStats,
 };
 use contract::tables::PortKind;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::control::ControlStatus;
 use super::grid::WIDTH;
 use super::report::Report;
-use super::sample::{Life, Sample};
+use super::sample::Sample;
 use super::table;
 use crate::style::Style;
 

@@ -1,10 +1,10 @@
 //! Workers in the view.
 
-use contract::stats::{WorkerCounter, WorkerCounters};
+use contract::stats::{SILENT_AFTER_NS, WorkerCounter, WorkerCounters};
 use serde::{Serialize, Serializer};
 
 use super::report::{Since, seconds};
-use super::sample::{SILENT_AFTER_NS, Sample};
+use super::sample::Sample;
 
 /// A worker's thread.
 #[derive(Debug, Serialize)]
