@@ -4,8 +4,12 @@
 //! asked for, but for the next hops ([`next_hop`]): thousands of peers must not mean thousands of questions per event.
 
 pub mod error;
+// Features and channels.
+pub mod ethtool;
 // Multicast notifications.
 pub mod events;
+// Families that are numbered at run time.
+mod generic;
 // Devices.
 pub mod link;
 // Neighbour entries.
@@ -24,6 +28,8 @@ pub mod sysctl;
 pub mod underlay;
 // The veth pair between the host's stack and the engine.
 pub mod uplink;
+// What a driver offers to XDP.
+pub mod xdp;
 
 use std::io;
 use std::time::Duration;

@@ -157,6 +157,12 @@ impl NextHops {
             .collect()
     }
 
+    /// Whose MAC packets to a peer are sent to, as last looked up; `None` where the kernel has no way through our device.
+    pub fn next_hop(&self, peer: Ipv4Addr) -> Option<Ipv4Addr> {
+        let path = self.paths.get(&peer)?.as_ref().ok()?;
+        (path.device == self.device).then(|| path.gateway.unwrap_or(peer))
+    }
+
     fn hop(&self, peer: Ipv4Addr, path: &Result<Path, String>, underlay: &Underlay) -> Hop {
         let path = match path {
             Ok(path) => path,
