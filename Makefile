@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # Compilers for the XDP programs and etcd's protocol; the daemons, tools and captures that the lab works with.
 PACKAGES := clang llvm libbpf-dev libxdp-dev libelf-dev zlib1g-dev linux-libc-dev libc6-dev gcc m4 pkg-config \
 	protobuf-compiler etcd-server etcd-client iproute2 ethtool iputils-ping iperf3 tcpdump tshark nftables iptables openssl \
-	procps util-linux tmux curl prometheus chromium fonts-dejavu-core containernetworking-plugins
+	procps util-linux tmux curl prometheus chromium fonts-dejavu-core containernetworking-plugins jq
 
 .PHONY: build release demo pktgen-demo test deps fmt clippy doc unit loom fuzz fuzzers namespaces bench bench-full bench-cycles bench-veth bench-pktgen deny clean help
 

@@ -6,6 +6,8 @@
 pub mod choice;
 // From leases, next hops and devices to the engine's tables.
 pub mod compile;
+// `tweed-control doctor`: what this node lacks, and what to type.
+pub mod doctor;
 // Which pods are kept out of the overlay.
 pub mod fence;
 // Which node owns which pod subnet, and how packets reach it.
@@ -26,5 +28,7 @@ pub mod slots;
 pub mod state;
 // `control.json`: what control knows.
 pub mod status;
+// Text in columns.
+pub mod table;
 // `subnet.env`, which the CNI plugin reads.
 pub mod subnet_env;

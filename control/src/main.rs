@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use contract::config::Config;
 use contract::tables::{Origin, Publisher};
+use control::doctor;
 use control::lease::{self, Identity, Source, View};
 use control::masquerade;
 use control::netlink::Netlink;
@@ -17,6 +18,7 @@ use control::netlink::events::Events;
 use control::reconcile::{RESYNC, Reconciler};
 use control::settings::{self, Settings, SettingsError, Task, print};
 use control::state::State;
+use control::status;
 use control::subnet_env;
 use rustix::thread::{CapabilitySet, capabilities};
 use sd_notify::NotifyState;
@@ -52,6 +54,11 @@ fn main() -> ExitCode {
         Err(SettingsError::Usage(error)) => error.exit(),
         Err(error) => return fail(&Failure::Config(error.into())),
     };
+    match settings.task {
+        Task::Status { json } => return status::command::run(&settings.config, json),
+        Task::Doctor { json } => return doctor::run(&settings, json),
+        _ => {}
+    }
     match start(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure),

@@ -31,7 +31,7 @@ use crate::netlink::uplink::Wanted;
 use crate::netlink::{Netlink, NetlinkError, sysctl};
 use crate::slots::Slots;
 use crate::state::State;
-use crate::status::{self, Own, Status, StatusFile};
+use crate::status::{self, InForce, Own, PeerStatus, Status, StatusFile};
 use crate::subnet_env::{self, SubnetEnv};
 pub use error::ReconcileError;
 use look::{Look, note};
@@ -445,8 +445,8 @@ impl Reconciler {
     /// The status file; that it cannot be written harms no packet.
     fn tell(&mut self, view: &View) {
         let cluster = view.cluster.as_deref();
-        let peers = self.compiled.iter().flat_map(|compiled| &compiled.peers);
         let status = Status {
+            pid: 0,
             generation: self.publisher.generation(),
             trouble: self.trouble.clone().or_else(|| view.trouble.clone()),
             network: cluster.map(|cluster| cluster.network.network),
@@ -455,14 +455,28 @@ impl Reconciler {
                 self.underlay.public_ip,
                 self.vtep_mac().to_string(),
             ),
+            source: status::Source::new(&self.config.lease.source, &view.contact),
+            config: cluster.map(|cluster| InForce::new(cluster, &self.underlay, &self.config)),
             underlay: self.underlay.name.clone(),
             mtu: self.uplink.as_ref().map_or(0, |(_, uplink)| uplink.mtu),
-            peers: peers.map(Into::into).collect(),
+            peers: self.peers(cluster),
             skipped: cluster.map(status::skipped).unwrap_or_default(),
         };
         if let Err(error) = self.status.write(status) {
             tracing::debug!("{error}");
         }
+    }
+
+    fn peers(&self, cluster: Option<&Cluster>) -> Vec<PeerStatus> {
+        let compiled = self.compiled.iter();
+        let peers = compiled.flat_map(|compiled| compiled.peers.iter().map(move |p| (compiled, p)));
+        peers
+            .map(|(compiled, peer)| {
+                let lease = cluster.and_then(|cluster| cluster.leases.get(peer.subnets.first()?));
+                let next_hop = self.hops.next_hop(peer.public_ip);
+                PeerStatus::new(peer, lease, &compiled.tables, next_hop)
+            })
+            .collect()
     }
 
     fn vtep_mac(&self) -> Mac {

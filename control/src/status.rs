@@ -1,25 +1,46 @@
-//! `<run_dir>/control.json`: what control knows and what it made of it, for `tweed-perf` and for people.
+//! `<run_dir>/control.json`: what control knows and what it made of it, for `tweed-control status`, `tweed-perf` and people.
 //!
 //! A peer's `slot` is its number in the stats segment, so the two join into counters per peer. The file is replaced
 //! atomically and only when something in it changed; its time of modification is the last pass, so a reader can tell a
-//! control that is gone from one that has no news (passes are never further apart than `reconcile::RESYNC`).
+//! control that is gone from one that has no news (passes are never further apart than `reconcile::RESYNC`). Points in time
+//! are CLOCK_MONOTONIC in nanoseconds: a wall clock that is set moves none of them.
+
+// The commands that look at it: `status` reads it, the tables and the stats.
+pub mod command;
+pub(crate) mod in_force;
+mod judge;
+pub mod look;
+mod peer;
+mod report;
+mod show;
 
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
+use contract::stats::monotonic_ns;
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::compile::Peer;
-use crate::lease::{Cluster, OwnLease};
+pub use in_force::InForce;
+pub use peer::PeerStatus;
+
+use crate::lease::{Cluster, Contact, OwnLease};
 use crate::replace::{ReplaceError, replace};
 
+/// Name of the file in the run directory.
+pub const FILE: &str = "control.json";
+/// One end of a lease differs from another only by the time that it took to look, if by less than this.
+const SAME_END_NS: u64 = 500_000_000;
+
 /// The file's content.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Status {
+    /// The process that wrote it.
+    pub pid: u32,
     /// The tables that stand, by generation; 0 before the first.
     pub generation: u64,
     /// What is wrong now, in words; absent when all is well.
@@ -30,6 +51,11 @@ pub struct Status {
     pub network: Option<Ipv4Net>,
     /// Our own lease.
     pub own: Own,
+    /// Where leases come from, and whether it answers.
+    pub source: Source,
+    /// What the settings and the network config come to; absent until the lease source has answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<InForce>,
     /// The underlay device.
     pub underlay: String,
     /// Largest pod packet, bytes; 0 before the uplink stands.
@@ -40,11 +66,41 @@ pub struct Status {
     pub skipped: Vec<Skipped>,
 }
 
+/// The state of our own lease.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OwnState {
+    /// None yet.
+    #[default]
+    Acquiring,
+    /// Ours.
+    Held,
+    /// It was ours and is not.
+    Lost,
+}
+
+impl OwnState {
+    /// Name for people and programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OwnState::Acquiring => "acquiring",
+            OwnState::Held => "held",
+            OwnState::Lost => "lost",
+        }
+    }
+}
+
 /// Our own lease.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Own {
     /// `acquiring`, `held` or `lost`.
-    pub state: &'static str,
+    pub state: OwnState,
+    /// Since when.
+    pub since_ns: u64,
+    /// When it ends unless renewed; absent: without end, or not held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_ns: Option<u64>,
     /// The address others send to.
     pub public_ip: Option<Ipv4Addr>,
     /// The MAC others write into inner headers.
@@ -61,14 +117,20 @@ impl Own {
     /// As the lease source sees it.
     pub fn new(lease: Option<&OwnLease>, public_ip: Ipv4Addr, vtep_mac: String) -> Self {
         let (state, subnet, loss) = match lease {
-            None | Some(OwnLease::Acquiring) => ("acquiring", None, None),
-            Some(OwnLease::Held { subnet, .. }) => ("held", Some(*subnet), None),
+            None | Some(OwnLease::Acquiring) => (OwnState::Acquiring, None, None),
+            Some(OwnLease::Held { subnet, .. }) => (OwnState::Held, Some(*subnet), None),
             Some(OwnLease::Lost { subnet, loss }) => {
-                ("lost", Some(*subnet), Some(loss.to_string()))
+                (OwnState::Lost, Some(*subnet), Some(loss.to_string()))
             }
+        };
+        let expires = match lease {
+            Some(OwnLease::Held { expires, .. }) => *expires,
+            _ => None,
         };
         Own {
             state,
+            since_ns: 0,
+            expires_ns: expires.map(instant_ns),
             public_ip: Some(public_ip),
             vtep_mac,
             subnet,
@@ -77,34 +139,49 @@ impl Own {
     }
 }
 
-/// One peer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PeerStatus {
-    /// Its number in the stats; absent if the tables are full.
+/// Where leases come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Source {
+    /// `etcd` or `file`.
+    pub kind: String,
+    /// The endpoint that was last asked, or the path.
+    pub at: String,
+    /// Since when it has answered without a break; absent while it does not, and for a file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub slot: Option<u16>,
-    /// Its PublicIP.
-    pub public_ip: Ipv4Addr,
-    /// Its subnets.
-    pub subnets: Vec<Ipv4Net>,
-    /// Why nothing is sent to it; absent when packets flow.
+    pub connected_ns: Option<u64>,
+    /// What went wrong last, though it may be over.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub obstacle: Option<String>,
+    pub last_error: Option<String>,
+    /// When that began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error_ns: Option<u64>,
 }
 
-impl From<&Peer> for PeerStatus {
-    fn from(peer: &Peer) -> Self {
-        PeerStatus {
-            slot: peer.slot,
-            public_ip: peer.public_ip,
-            subnets: peer.subnets.clone(),
-            obstacle: peer.obstacle.as_ref().map(ToString::to_string),
+impl Source {
+    /// As its follower tells.
+    pub fn new(kind: &contract::config::LeaseSource, contact: &Contact) -> Self {
+        let (kind, at) = match kind {
+            contract::config::LeaseSource::Etcd => ("etcd", contact.at.clone()),
+            contract::config::LeaseSource::File(path) => ("file", path.display().to_string()),
+        };
+        let (last_error, last_error_ns) = match &contact.last_error {
+            Some((text, since)) => (Some(text.clone()), Some(instant_ns(*since))),
+            None => (None, None),
+        };
+        Source {
+            kind: kind.into(),
+            at,
+            connected_ns: contact.since.map(instant_ns),
+            last_error,
+            last_error_ns,
         }
     }
 }
 
 /// A key that is not used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Skipped {
     /// In etcd or in the file.
     pub key: String,
@@ -124,6 +201,52 @@ pub fn skipped(cluster: &Cluster) -> Vec<Skipped> {
         .collect()
 }
 
+impl Status {
+    /// Fills in since when each thing has been as it is: as long as `before` said, if nothing about it changed, else from now.
+    fn date(&mut self, before: &Status, now_ns: u64) {
+        let steady = |new: &mut u64, old: u64| {
+            if new.abs_diff(old) < SAME_END_NS {
+                *new = old;
+            }
+        };
+        let moments = [
+            (&mut self.own.expires_ns, before.own.expires_ns),
+            (&mut self.source.connected_ns, before.source.connected_ns),
+            (&mut self.source.last_error_ns, before.source.last_error_ns),
+        ];
+        for (new, old) in moments {
+            if let (Some(new), Some(old)) = (new, old) {
+                steady(new, old);
+            }
+        }
+        let own = |own: &Own| (own.state, own.subnet, own.loss.clone());
+        self.own.since_ns = match own(&self.own) == own(&before.own) && before.own.since_ns > 0 {
+            true => before.own.since_ns,
+            false => now_ns,
+        };
+        for peer in &mut self.peers {
+            // Peers are in the order of their first subnets, each time.
+            let same = before
+                .peers
+                .binary_search_by(|old| old.subnets.first().cmp(&peer.subnets.first()));
+            peer.since_ns = same.map_or(0, |at| before.peers[at].since_ns);
+            if !same.is_ok_and(|at| before.peers[at] == *peer) {
+                peer.since_ns = now_ns;
+            }
+        }
+    }
+}
+
+/// An instant as CLOCK_MONOTONIC has it, nanoseconds. Off by the time between two readings of that clock.
+fn instant_ns(instant: Instant) -> u64 {
+    let (now_ns, now) = (monotonic_ns(), Instant::now());
+    let nanos = |span: std::time::Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    match instant.checked_duration_since(now) {
+        Some(ahead) => now_ns.saturating_add(nanos(ahead)),
+        None => now_ns.saturating_sub(nanos(now.saturating_duration_since(instant))),
+    }
+}
+
 /// The file.
 #[derive(Debug)]
 pub struct StatusFile {
@@ -135,13 +258,16 @@ impl StatusFile {
     /// In this directory; nothing is written yet.
     pub fn new(run_dir: &Path) -> Self {
         StatusFile {
-            path: run_dir.join("control.json"),
+            path: run_dir.join(FILE),
             written: None,
         }
     }
 
     /// Replaces the file if the status differs from what it says, or if the file is gone; else only says that we live.
-    pub fn write(&mut self, status: Status) -> Result<(), ReplaceError> {
+    pub fn write(&mut self, mut status: Status) -> Result<(), ReplaceError> {
+        status.pid = std::process::id();
+        let nothing = Status::default();
+        status.date(self.written.as_ref().unwrap_or(&nothing), monotonic_ns());
         if self.written.as_ref() == Some(&status) && self.touch().is_ok() {
             return Ok(());
         }
@@ -159,65 +285,4 @@ impl StatusFile {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compile::Obstacle;
-    use crate::lease::Loss;
-
-    #[test]
-    fn the_file_says_what_is_wrong_and_leaves_out_what_is_not() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut file = StatusFile::new(directory.path());
-        let lost = OwnLease::Lost {
-            subnet: "10.1.1.0/24".parse().unwrap(),
-            loss: Loss::Deleted,
-        };
-        let peer = |slot, obstacle| Peer {
-            slot,
-            public_ip: Ipv4Addr::new(192, 168, 7, 2),
-            subnets: vec!["10.1.2.0/24".parse().unwrap()],
-            obstacle,
-        };
-        let status = Status {
-            generation: 3,
-            own: Own::new(
-                Some(&lost),
-                Ipv4Addr::new(192, 168, 7, 1),
-                "02:00:00:00:00:01".into(),
-            ),
-            peers: [peer(Some(2), None), peer(None, Some(Obstacle::NoSlot))]
-                .iter()
-                .map(PeerStatus::from)
-                .collect(),
-            ..Status::default()
-        };
-        file.write(status).unwrap();
-        let text = std::fs::read_to_string(directory.path().join("control.json")).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json["own"]["state"], "lost");
-        assert_eq!(json["own"]["loss"], "deleted, revoked or expired in etcd");
-        assert_eq!(json["peers"][0]["slot"], 2);
-        assert_eq!(json["peers"][0].get("obstacle"), None);
-        assert_eq!(
-            json["peers"][1]["obstacle"],
-            "the tables are full: 65534 peers"
-        );
-        assert_eq!(json.get("trouble"), None);
-    }
-    #[test]
-    fn a_status_without_news_is_still_a_sign_of_life_and_comes_back_when_removed() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("control.json");
-        let mut file = StatusFile::new(directory.path());
-        file.write(Status::default()).unwrap();
-        let text = std::fs::read(&path).unwrap();
-        let touched = File::options().write(true).open(&path).unwrap();
-        touched.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        file.write(Status::default()).unwrap();
-        let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
-        assert!(modified > SystemTime::UNIX_EPOCH);
-        std::fs::remove_file(&path).unwrap();
-        file.write(Status::default()).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), text);
-    }
-}
+mod tests;

@@ -76,6 +76,11 @@ impl Connection {
         })
     }
 
+    /// The member.
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// The key as it is now, and the revision of "now".
     pub(super) async fn get(&mut self, key: &str) -> Result<(Option<KeyValue>, i64), EtcdError> {
         let mut response = call(&self.endpoint, self.kv.get(key, None), || {

@@ -28,8 +28,38 @@ pub struct Identity {
 pub struct View {
     /// The last complete state; `None` until the first one. Stays when the source fails.
     pub cluster: Option<Arc<Cluster>>,
+    /// Whether the source answers.
+    pub contact: Contact,
     /// Why `cluster` may be out of date or our lease cannot be had, in words for an operator; `None` when all is well.
     pub trouble: Option<String>,
+}
+
+/// How the source answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// The etcd endpoint that was last asked; empty for a file.
+    pub at: String,
+    /// Since when it has answered without a break; `None` while it does not, and for a file.
+    pub since: Option<Instant>,
+    /// What went wrong last, though it may be over, and when that began.
+    pub last_error: Option<(String, Instant)>,
+}
+
+impl Contact {
+    /// This endpoint answered.
+    pub(super) fn answered(&mut self, at: &str) {
+        if self.since.is_none() || self.at != at {
+            at.clone_into(&mut self.at);
+            self.since = Some(Instant::now());
+        }
+    }
+
+    /// It did not. One outage is one error, the first, however many tries it takes: readers wake for each change of a view.
+    pub(super) fn failed(&mut self, error: String) {
+        if self.since.take().is_some() || self.last_error.is_none() {
+            self.last_error = Some((error, Instant::now()));
+        }
+    }
 }
 
 /// The cluster, complete, as the source last showed it. Compared by value.
@@ -137,5 +167,35 @@ impl fmt::Display for Loss {
             Loss::Expired => write!(f, "not renewed in time"),
             Loss::Unlisted => write!(f, "no longer in the lease file"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_outage_is_one_error_the_first() {
+        let mut contact = Contact::default();
+        contact.failed("refused".into());
+        let first = contact.clone();
+        contact.failed("no answer".into());
+        assert_eq!(contact, first);
+        assert_eq!(contact.since, None);
+
+        contact.answered("http://a");
+        let since = contact.since;
+        assert!(since.is_some());
+        contact.answered("http://a");
+        assert_eq!((contact.since, contact.at.as_str()), (since, "http://a"));
+        // What went wrong before is still told.
+        assert_eq!(contact.last_error, first.last_error);
+
+        contact.failed("no leader".into());
+        assert_eq!(contact.since, None);
+        let (error, at) = contact.last_error.clone().unwrap();
+        assert!(error == "no leader" && at >= since.unwrap());
+        contact.answered("http://b");
+        assert_eq!(contact.at, "http://b");
     }
 }

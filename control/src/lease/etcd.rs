@@ -29,7 +29,7 @@ use super::plan::Step;
 use super::publish::Publisher;
 use super::refusal::EtcdError;
 use super::trouble::Trouble;
-use super::{EtcdSource, Identity, NetworkConfig, NetworkError, View};
+use super::{Contact, EtcdSource, Identity, NetworkConfig, NetworkError, View};
 
 /// How often everything is listed again, seconds; each time a little earlier at random, to spread the nodes of a cluster.
 const LIST_EVERY_S: f64 = 300.0;
@@ -91,6 +91,7 @@ struct Follower {
     resume: Option<i64>,
     connection: Trouble,
     config: Trouble,
+    contact: Contact,
 }
 
 impl Follower {
@@ -111,6 +112,7 @@ impl Follower {
             resume: None,
             connection: Trouble::new("etcd"),
             config: Trouble::new("network config"),
+            contact: Contact::default(),
         }
     }
 
@@ -138,7 +140,10 @@ impl Follower {
                     self.resume = None;
                 }
                 SessionError::Moved => info!("{error}"),
-                error => self.connection.set(error.to_string()),
+                error => {
+                    self.contact.failed(error.to_string());
+                    self.connection.set(error.to_string());
+                }
             }
             let again = Instant::now() + backoff.delay();
             loop {
@@ -296,6 +301,7 @@ impl Follower {
             session.etcd.check_watch(&response, self.resume)?;
             // Accepted or delivering: either way the member is with its cluster.
             self.connection.clear();
+            self.contact.answered(session.etcd.endpoint());
             for event in response.events() {
                 self.take(event, &session.etcd);
             }
@@ -346,6 +352,7 @@ impl Follower {
             network.map(|network| self.publisher.cluster(network, own, who, &self.listing));
         self.publisher.send(View {
             cluster: cluster.map(Arc::new),
+            contact: self.contact.clone(),
             trouble,
         });
     }

@@ -23,7 +23,7 @@ use super::json::{JsonError, Object};
 use super::publish::Publisher;
 use super::record::{self, RecordError, Subnets};
 use super::trouble::Trouble;
-use super::{Cluster, Identity, Lease, Loss, NetworkConfig, NetworkError, OwnLease, View};
+use super::{Cluster, Contact, Identity, Lease, Loss, NetworkConfig, NetworkError, OwnLease, View};
 
 /// How often the file is looked at. A poll, not inotify: it sees renames over the file, bind mounts and NFS alike.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -111,6 +111,11 @@ impl LeaseFile {
             network,
             records: records.collect(),
         })
+    }
+
+    /// What all nodes share.
+    pub fn network(&self) -> &NetworkConfig {
+        &self.network
     }
 
     /// The cluster as `identity` sees it; `held` is what we held before.
@@ -229,6 +234,7 @@ impl Follower {
                     .cluster
                     .as_ref()
                     .map(|(_, cluster)| Arc::clone(cluster)),
+                contact: Contact::default(),
                 trouble: self.trouble.text().map(str::to_owned).or_else(complaint),
             });
         }

@@ -6,6 +6,8 @@ use clap::builder::ArgAction;
 use clap::{Arg, ArgMatches, Command};
 use contract::config::file;
 
+use crate::{doctor, status};
+
 use super::flags::{FLAGS, Flag, Takes, find, switch};
 
 const ABOUT: &str = "\
@@ -52,9 +54,28 @@ pub fn command() -> Command {
         .arg(config.global(true))
         .arg(check)
         .args(FLAGS.iter().map(argument))
+        .subcommand(looking(
+            "status",
+            "Show this node's lease, configuration, peers, routes and engine; nothing is changed",
+            status::command::AFTER,
+        ))
+        .subcommand(looking(
+            "doctor",
+            "Check what this node needs, and say for each finding what to type; nothing is changed",
+            doctor::AFTER,
+        ))
         .subcommand(Command::new("config").about(
             "Print the settings in force as TOML, each with where it comes from; nothing is changed",
         ))
+}
+
+/// A command that looks at the node, for people or for programs.
+fn looking(name: &'static str, about: &'static str, after: &'static str) -> Command {
+    let json = Arg::new("json")
+        .long("json")
+        .action(ArgAction::SetTrue)
+        .help("Print one JSON object, on one line");
+    Command::new(name).about(about).after_help(after).arg(json)
 }
 
 fn argument(flag: &Flag) -> Arg {

@@ -30,6 +30,16 @@ pub enum Task {
     Check,
     /// Print them.
     Print,
+    /// Show how the node is.
+    Status {
+        /// For programs.
+        json: bool,
+    },
+    /// Look for what is wrong with the node.
+    Doctor {
+        /// For programs.
+        json: bool,
+    },
 }
 
 /// The settings in force.
@@ -83,7 +93,13 @@ impl Settings {
         let arguments = arguments::from_go(arguments)
             .map_err(|problem| command.error(ErrorKind::InvalidValue, problem))?;
         let matches = command.try_get_matches_from(arguments)?;
-        let task = match matches.subcommand_name() {
+        let task = match matches.subcommand() {
+            Some(("status", typed)) => Task::Status {
+                json: typed.get_flag("json"),
+            },
+            Some(("doctor", typed)) => Task::Doctor {
+                json: typed.get_flag("json"),
+            },
             Some(_) => Task::Print,
             None if matches.get_flag("check") => Task::Check,
             None => Task::Run,
