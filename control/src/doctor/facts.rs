@@ -140,8 +140,6 @@ pub struct ForwardChain {
 /// Who has a UDP port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortOwner {
-    /// A device of the kernel's.
-    Kernel,
     /// A process.
     Process {
         /// Its number.
@@ -149,7 +147,7 @@ pub enum PortOwner {
         /// Its name.
         name: String,
     },
-    /// A process that cannot be seen from here.
+    /// A process that cannot be seen from here, or a device of the kernel's: its socket has an inode like any other, and no process.
     Unseen,
 }
 

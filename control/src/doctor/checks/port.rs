@@ -1,8 +1,9 @@
 //! The tunnel's UDP port, and other tunnels on it.
 
 use contract::config::Config;
+use contract::stats::{BoundMode, PortState, PortStatus};
 
-use super::super::facts::{Facts, PortOwner};
+use super::super::facts::{Facts, PortOwner, Tunnel};
 use super::super::finding::{Finding, error, hint, ok};
 
 fn number(facts: &Facts) -> Option<u16> {
@@ -17,7 +18,7 @@ pub fn owner(facts: &Facts, _: &Config) -> Vec<Finding> {
     };
     vec![match &facts.port_owner {
         None => ok(SUBJECT, format!("UDP port {port} is free")),
-        Some(PortOwner::Process { pid, name }) if is_engine(facts, *pid, name) => {
+        Some(owner) if is_engine(facts, owner) => {
             ok(SUBJECT, format!("UDP port {port} is the engine's"))
         }
         Some(PortOwner::Process { pid, name }) => error(
@@ -25,38 +26,36 @@ pub fn owner(facts: &Facts, _: &Config) -> Vec<Finding> {
             format!("UDP port {port} is taken by {name}, process {pid}"),
             format!("stop {name}; what it is: ps -fp {pid}"),
         ),
-        Some(PortOwner::Kernel) => match facts
-            .tunnels
-            .iter()
-            .find(|tunnel| tunnel.up && tunnel.port == port)
-        {
-            Some(tunnel) => error(
+        // A device that is up on this port in this namespace cannot be without the socket.
+        Some(PortOwner::Unseen) => match facts.tunnels.iter().find(|t| t.up && t.port == port) {
+            Some(Tunnel { name, .. }) => error(
                 SUBJECT,
-                format!(
-                    "UDP port {port} is taken by the kernel's vxlan device {}",
-                    tunnel.name
-                ),
-                format!("ip link del {}", tunnel.name),
+                format!("UDP port {port} is taken by the kernel's vxlan device {name}"),
+                format!("ip link del {name}"),
             ),
             None => error(
                 SUBJECT,
                 format!(
-                    "UDP port {port} is taken by a tunnel of the kernel's that cannot be seen from here"
+                    "UDP port {port} is taken by no process that can be seen from here, and by no vxlan device"
                 ),
-                "ip -d link show type vxlan   # in each network namespace",
+                format!("ss -lunp 'sport = :{port}'   # as root, in the PID namespace of the host"),
             ),
         },
-        Some(PortOwner::Unseen) => error(
-            SUBJECT,
-            format!("UDP port {port} is taken by a process that cannot be seen from here"),
-            format!("ss -lunp 'sport = :{port}'   # as root, in the PID namespace of the host"),
-        ),
     }]
 }
 
-fn is_engine(facts: &Facts, pid: u32, name: &str) -> bool {
-    // The kernel keeps 15 bytes of a name.
-    pid == facts.daemons.engine_pid || name == "tweed-dataplane"
+/// By its number or name; where its process is not to be seen (another PID namespace), by its word that it has the socket.
+fn is_engine(facts: &Facts, owner: &PortOwner) -> bool {
+    let daemons = &facts.daemons;
+    match owner {
+        // The kernel keeps 15 bytes of a name, and this one has as many.
+        PortOwner::Process { pid, name } => *pid == daemons.engine_pid || name == "tweed-dataplane",
+        PortOwner::Unseen => {
+            let has_socket =
+                |port: &PortStatus| port.state == PortState::Up && port.mode == BoundMode::Udp;
+            daemons.engine_runs() && daemons.ports.iter().any(has_socket)
+        }
+    }
 }
 
 /// Those that do not hold the port now and would with the next `ip link set up`.

@@ -528,8 +528,12 @@ fn the_tunnels_port() {
         "tunnel-port",
         &[(Error, "ss -lunp")],
     );
-    let mut kernel = owner(Some(PortOwner::Kernel));
-    expect(&kernel, "", "tunnel-port", &[(Error, "ip -d link")]);
+    let mut elsewhere = owner(Some(PortOwner::Unseen));
+    elsewhere.daemons.ports[0].mode = BoundMode::Udp;
+    expect(&elsewhere, "", "tunnel-port", &[(Fine, "the engine's")]);
+    elsewhere.daemons.engine = Some(Life::Gone);
+    expect(&elsewhere, "", "tunnel-port", &[(Error, "ss -lunp")]);
+    let mut kernel = owner(Some(PortOwner::Unseen));
     let tunnel = |up| Tunnel {
         name: "flannel.1".into(),
         vni: 1,

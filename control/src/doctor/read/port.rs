@@ -14,10 +14,6 @@ pub fn owner(port: u16) -> Option<PortOwner> {
     });
     let inodes = inodes.concat();
     let first = inodes.first()?;
-    // A socket of the kernel's own has no inode.
-    if *first == 0 {
-        return Some(PortOwner::Kernel);
-    }
     Some(
         process(*first).map_or(PortOwner::Unseen, |pid| PortOwner::Process {
             pid,
@@ -65,12 +61,12 @@ mod tests {
     use super::*;
 
     const TABLE: &str = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
-        \x20 351: 00000000:2118 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 0 2 0000000000000000 0\n\
+        \x20 351: 00000000:2118 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 9254051 2 0000000000000000 0\n\
         \x20 900: 0100007F:1F90 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 77123 2 0000000000000000 0\n";
 
     #[test]
     fn the_kernels_table() {
-        assert_eq!(sockets(TABLE, 8472), [0]);
+        assert_eq!(sockets(TABLE, 8472), [9254051]);
         assert_eq!(sockets(TABLE, 8080), [77123]);
         assert_eq!(sockets(TABLE, 80), [0; 0]);
     }
