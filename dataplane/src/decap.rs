@@ -7,7 +7,9 @@
 
 use contract::stats::DropReason;
 use contract::tables::{AdjacencyKind, Fib, FibNode, PortKind, Tunnel};
-use contract::wire::{Ecn, EtherType, Ethernet, Ipv4, Mac, Protocol, Rewrite4, Sum, Udp, Vxlan};
+use contract::wire::{
+    Ecn, EtherType, Ethernet, Ipv4, Ipv6, Mac, Protocol, Rewrite4, Sum, Udp, Vxlan,
+};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::backend;
@@ -179,7 +181,8 @@ pub fn deliver<F: Family>(frame: &mut Frame, fib: &Fib, outer: &Outer) -> Verdic
     let payload = behind.and_then(|behind| behind.get(..outer.len));
     let payload = payload.ok_or(DropReason::OuterHeader)?;
     let inner = F::parse(payload)?;
-    check_udp(outer, &inner, payload)?;
+    check_udp(outer, &inner, payload, frame.bytes())?;
+    let is_partial = inner.is_partial();
 
     let peer = inner.from(fib);
     if !outer.source.is_peer(peer, fib) {
@@ -210,6 +213,9 @@ pub fn deliver<F: Family>(frame: &mut Frame, fib: &Fib, outer: &Outer) -> Verdic
     if routed {
         F::decrement_hops(frame.bytes_mut());
     }
+    if is_partial {
+        complete(frame.bytes_mut());
+    }
     if let Some(ecn) = marked {
         F::mark(frame.bytes_mut(), ecn);
     }
@@ -238,6 +244,7 @@ fn check_udp<'a>(
     outer: &Outer,
     inner: &impl InnerPacket<'a>,
     payload: &[u8],
+    frame: &[u8],
 ) -> Result<(), DropReason> {
     let Some(headers) = outer.sum else {
         return Ok(());
@@ -248,15 +255,64 @@ fn check_udp<'a>(
     if derived && headers.plus(layer4.sum).is_valid() {
         return Ok(());
     }
-    check_every_byte(headers, payload)
+    check_every_byte(headers, payload, || {
+        is_outer_begun(outer, frame) == Some(true)
+    })
 }
 
-/// Checks a checksum over all of a payload, the headers' part given.
+/// Checks a checksum over all of a payload, the headers' part given. One that its sender only began is accepted as the kernel
+/// accepts it: a socket on this machine sent it.
 #[inline(never)]
-pub fn check_every_byte(headers: Sum, payload: &[u8]) -> Result<(), DropReason> {
-    if headers.plus(Sum::of(payload)).is_valid() {
+pub fn check_every_byte(
+    headers: Sum,
+    payload: &[u8],
+    is_begun: impl FnOnce() -> bool,
+) -> Result<(), DropReason> {
+    if headers.plus(Sum::of(payload)).is_valid() || is_begun() {
         Ok(())
     } else {
         Err(DropReason::OuterUdpChecksum)
+    }
+}
+
+/// Whether the outer checksum field holds the sum of the pseudo header alone.
+fn is_outer_begun(outer: &Outer, frame: &[u8]) -> Option<bool> {
+    let addresses = match outer.source {
+        Source::V4(_) => frame.get(26..34)?,
+        Source::V6(_) => frame.get(22..54)?,
+    };
+    let (udp, _) = Udp::ref_from_prefix(frame.get(outer.headers - UDP_TO_INNER..)?).ok()?;
+    Some(is_begun(Sum::of(addresses), udp))
+}
+
+/// Whether a checksum field holds the sum of the pseudo header alone, the addresses' part given.
+pub fn is_begun(addresses: Sum, udp: &Udp) -> bool {
+    let begun = addresses
+        .plus(Sum::word(u16::from(Protocol::UDP)))
+        .plus(Sum::word(udp.len.get()));
+    udp.checksum == begun.to_field()
+}
+
+/// Completes the checksum of the TCP segment or UDP datagram behind an Ethernet header, as a network card would have done.
+///
+/// A kernel that sends through a veth, or through virtio, leaves it to a card that is not there; its own receive path knows
+/// of that by the packet's metadata, an AF_XDP or UDP socket does not (docs/decisions/0003-outer-checksum.md).
+#[cold]
+#[inline(never)]
+fn complete(frame: &mut [u8]) {
+    let packet = frame.get(Ethernet::LEN..).unwrap_or_default();
+    let (header_len, protocol) = match Ipv4::ref_from_prefix(packet) {
+        Ok((ip, _)) if ip.version_ihl >> 4 == 4 => (ip.header_len(), Some(&ip.protocol)),
+        _ => (Some(Ipv6::LEN), packet.get(6)),
+    };
+    let start = Ethernet::LEN + header_len.unwrap_or(Ipv4::LEN);
+    let field = match protocol {
+        Some(&Protocol::TCP) => start + 16,
+        _ => start + 6,
+    };
+    let sum = Sum::of(frame.get(start..).unwrap_or_default());
+    if let Some(checksum) = frame.get_mut(field..).and_then(<[u8]>::first_chunk_mut) {
+        // Ones for zero also in TCP, as `skb_checksum_help` has it.
+        *checksum = sum.udp_checksum();
     }
 }

@@ -43,6 +43,10 @@ pub trait InnerPacket<'a>: Copy {
     fn may_be_fragmented(&self) -> bool;
     /// Flow hash and sum of the packet, with `hops` fewer hops than it has now.
     fn layer4(&self, hops: bool) -> Layer4;
+    /// Whether its TCP or UDP checksum is only begun (CHECKSUM_PARTIAL): the field holds the sum of the pseudo header, and a
+    /// device that never came was to add the rest. Of complete checksums one in 65,535 looks like that, too; it is what it
+    /// would be completed to.
+    fn is_partial(&self) -> bool;
     /// Adjacency of its source.
     fn from(&self, fib: &Fib) -> u16;
     /// Adjacency of its destination.
@@ -124,6 +128,11 @@ impl<'a> InnerPacket<'a> for Inner<'a> {
     #[inline(always)]
     fn layer4(&self, _: bool) -> Layer4 {
         Inner::layer4(self)
+    }
+
+    #[inline(always)]
+    fn is_partial(&self) -> bool {
+        Inner::is_partial(self)
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 //! the layer above it means for flow hash and outer checksum.
 
 use contract::stats::DropReason;
-use contract::wire::{Ipv4, Protocol, Sum, Udp};
+use contract::wire::{Ipv4, Protocol, Sum, Tcp, Udp};
 use zerocopy::FromBytes;
 
 /// An IPv4 packet whose header is consistent and whose header checksum is right.
@@ -97,6 +97,23 @@ impl<'a> Inner<'a> {
                 derived: false,
             },
         }
+    }
+
+    /// See [`InnerPacket::is_partial`](crate::family::InnerPacket::is_partial).
+    #[inline(always)]
+    pub fn is_partial(&self) -> bool {
+        let payload = self.payload();
+        let field = match self.ip.protocol {
+            _ if self.ip.is_fragment() => None,
+            Protocol::TCP => Tcp::ref_from_prefix(payload)
+                .ok()
+                .map(|(tcp, _)| tcp.checksum),
+            Protocol::UDP if udp_is_covered(payload) => Udp::ref_from_prefix(payload)
+                .ok()
+                .map(|(udp, _)| udp.checksum),
+            _ => None,
+        };
+        field == Some(self.pseudo_header(payload).to_field())
     }
 
     /// Sum of the pseudo header of TCP and UDP (RFC 793 section 3.1).

@@ -113,6 +113,22 @@ impl<'a> InnerPacket<'a> for Inner6<'a> {
     }
 
     #[inline(always)]
+    fn is_partial(&self) -> bool {
+        let payload = self.payload();
+        let field = match self.ip.next_header {
+            Protocol::TCP if payload.len() >= TCP => payload.get(16..18),
+            Protocol::UDP if udp_is_covered(payload) => payload.get(6..8),
+            _ => None,
+        };
+        field.is_some_and(|field| {
+            let begun = Sum::of(self.packet.get(8..Ipv6::LEN).unwrap_or_default())
+                .plus(Sum::word(u16::from(self.ip.next_header)))
+                .plus(Sum::word(payload.len() as u16));
+            *field == begun.to_field()
+        })
+    }
+
+    #[inline(always)]
     fn from(&self, fib: &Fib) -> u16 {
         fib.lookup6(self.ip.src)
     }

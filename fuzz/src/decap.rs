@@ -13,7 +13,7 @@ use dataplane::xsk::{DEFAULT_HEADROOM, Pool, Umem};
 
 use crate::encap::same_packet;
 use crate::support::dual::{Over, carried, dual_tables};
-use crate::support::model::{self, Packet, check_sent};
+use crate::support::model::{self, Packet, check_sent, completed};
 use crate::support::{POD, UNDERLAY};
 use crate::turn::{mend_as_told, over};
 
@@ -52,7 +52,7 @@ pub fn check(input: &[u8]) {
                 assert_eq!((tx.port, tx.len), (passed.port, passed.len));
                 check_sent(tx.port, frame.bytes(), over);
                 let (after, inner) = (&frame.bytes()[14..], &carried(before)[14..]);
-                same_packet(after, inner, tx.port == POD);
+                same_packet(after, &completed(inner), tx.port == POD);
                 let tos = |packet: &[u8]| Packet::parse(packet).expect("a packet").tos;
                 let (outer, old, new) = (tos(&before[14..]) & 3, tos(inner) & 3, tos(after) & 3);
                 // RFC 6040 section 4.2, figure 4; CE over Not-ECT is not here, it was dropped.

@@ -5,7 +5,7 @@ use contract::tables::{AdjacencyKind, Fib, FibNode, PortKind, Tunnel};
 use contract::wire::{Ecn, EtherType, Ethernet, Ipv4, Protocol, Sum, Udp};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::decap::{Source, check_every_byte, marked};
+use crate::decap::{Source, check_every_byte, is_begun, marked};
 use crate::encap::local_header;
 use crate::family::{Family, V4};
 use crate::inner::Inner;
@@ -117,15 +117,15 @@ fn from_datagram<'a>(
     if udp.checksum == [0, 0] {
         return Ok(inner);
     }
-    let headers = Sum::of(&outer.src)
-        .plus(Sum::of(&outer.dst))
+    let addresses = Sum::of(&outer.src).plus(Sum::of(&outer.dst));
+    let headers = addresses
         .plus(Sum::word(u16::from(Protocol::UDP)))
         .plus(Sum::word(udp.len.get()))
         .plus(Sum::of(udp.as_bytes()));
     let layer4 = inner.layer4();
     let derived = layer4.derived && inner.packet.len() == payload.len();
     if !derived || !headers.plus(layer4.sum).is_valid() {
-        check_every_byte(headers, payload)?;
+        check_every_byte(headers, payload, || is_begun(addresses, udp))?;
     }
     Ok(inner)
 }
