@@ -5,9 +5,10 @@
 // attached. There is no third outcome, so userspace never has to guess what the kernel saw.
 //
 // `underlay` takes whole packets of the tunnel to our VTEP and nothing else: UDP datagrams to its port or, if the tunnel is
-// that, IP in IP. Whole means: untagged, no IP options or extension headers, no fragment, and lengths that agree. What is odd
-// stays with the kernel, which knows better how to refuse it, and the kernel also reassembles outer fragments for the slow
-// path.
+// that, IP in IP. Whole means: untagged, no IP options or extension headers, no fragment, lengths that agree, and no longer
+// than a chunk of the socket's memory, which drops what is. What is odd stays with the kernel, which knows better how to refuse
+// it. The kernel also reassembles outer fragments for the slow path, and hands it what generic XDP, which sees packets after
+// GRO, finds too long.
 // `overlay` takes every frame: the device exists for us.
 
 #include <linux/bpf.h>
@@ -26,14 +27,15 @@
 // More-fragments bit and fragment offset.
 #define FRAGMENT 0x3fff
 
-// Where tunnel datagrams are sent, in network byte order. A family whose address is all zero is off. Userspace may rewrite
+// Where tunnel datagrams are sent, addresses and port in network byte order. A family whose address is all zero is off. Userspace may rewrite
 // it at any time; a program that reads it meanwhile may see half of either, and then at worst one datagram passes.
 // Mirrored by `Vtep::to_bytes` in src/xsk/program.rs.
 struct vtep {
 	__be32 ip4;
 	__be16 dport;
+	__u16 longest; // of the frames that fit, in host byte order
 	__u8 protocol; // above IPv4: IPPROTO_UDP, or IPPROTO_IPIP, which has no port
-	__u8 unused;
+	__u8 unused[3];
 	__be32 ip6[4];
 };
 
@@ -104,7 +106,7 @@ int underlay(struct xdp_md *ctx)
 	__u32 zero = 0;
 	const struct vtep *ours = bpf_map_lookup_elem(&vtep, &zero);
 
-	if (!ours || (const void *)(ethernet + 1) > end)
+	if (!ours || (const void *)(ethernet + 1) > end || ctx->data_end - ctx->data > ours->longest)
 		return XDP_PASS;
 	if (ethernet->h_proto == bpf_htons(ETH_P_IP) && is_ours4((const void *)(ethernet + 1), end, ours))
 		return to_socket(ctx);

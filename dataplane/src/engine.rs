@@ -146,12 +146,14 @@ impl Engine {
                 Ok(desired) => desired,
                 Err(error) => return self.complain(format!("tables ignored: {error}")),
             };
+        let pods = ports.iter().filter(|port| port.kind != PortKind::Underlay);
+        let pod_mtu = pods.map(|port| port.mtu).min().unwrap_or(u16::MAX);
         let desires_udp = ports.iter().any(|port| port.mode == BindMode::Udp);
         if !desires_udp && !self.is_over_udp() {
-            self.keep_slow_path(&node);
+            self.keep_slow_path(&node, pod_mtu);
         }
         for number in 0..MAX_PORTS {
-            self.keep_port(number as u8, ports.get(number), &node);
+            self.keep_port(number as u8, ports.get(number), &node, pod_mtu);
         }
     }
 
@@ -216,7 +218,7 @@ impl Engine {
     ///
     /// The socket also keeps the port: a kernel vxlan device that wants it is refused instead of eating half of the traffic.
     /// While it cannot be had, the underlay is not opened.
-    fn keep_slow_path(&mut self, node: &Node) {
+    fn keep_slow_path(&mut self, node: &Node, pod_mtu: u16) {
         for (index, desired) in slow_paths(node).into_iter().enumerate() {
             let (Some(slow), Some(number)) = (self.slow.get(index), SLOW_PATH.get(index)) else {
                 continue;
@@ -225,14 +227,14 @@ impl Engine {
                 let number = *number;
                 self.close_one_slow_path(index, number);
                 match desired {
-                    Some(address) => self.open_slow_path(index, number, address),
+                    Some(address) => self.open_slow_path(index, number, address, pod_mtu),
                     None => self.set_status(number, PortStatus::default()),
                 }
             }
         }
     }
 
-    fn open_slow_path(&mut self, index: usize, number: u8, address: SocketAddr) {
+    fn open_slow_path(&mut self, index: usize, number: u8, address: SocketAddr, pod_mtu: u16) {
         let Some(worker) = self.workers.first() else {
             return;
         };
@@ -246,7 +248,7 @@ impl Engine {
         };
         match Udp::bind(address, 1).map(|mut sockets| sockets.pop()) {
             Ok(Some(socket)) => {
-                let udp = Udp::slow_path(socket, address, number);
+                let udp = Udp::slow_path(socket, address, number, pod_mtu);
                 worker.open(number, PortKind::Underlay, udp);
                 if let Some(slow) = self.slow.get_mut(index) {
                     *slow = Some(address);
@@ -281,19 +283,25 @@ impl Engine {
     }
 
     /// Opens a device. An underlay that was left to us and for which AF_XDP cannot be had is opened over UDP.
-    fn open(&mut self, number: u8, port: &Port, node: &Node) -> Result<OpenPort, String> {
+    fn open(
+        &mut self,
+        number: u8,
+        port: &Port,
+        node: &Node,
+        pod_mtu: u16,
+    ) -> Result<OpenPort, String> {
         let underlay = port.kind == PortKind::Underlay;
         if underlay && port.mode == BindMode::Udp {
             self.give_up_slow_path();
         } else if underlay {
-            self.keep_slow_path(node);
+            self.keep_slow_path(node, pod_mtu);
             if !self.has_slow_path(node) {
                 return Err(
                     "the tunnel's UDP port cannot be bound: see the port slow-path".to_owned(),
                 );
             }
         }
-        let opened = OpenPort::open(number, port, node, &self.config, &self.workers);
+        let opened = OpenPort::open(number, port, node, pod_mtu, &self.config, &self.workers);
         match opened {
             Err(error) if underlay && port.mode == BindMode::Auto && error.is_lasting() => {
                 self.give_up_slow_path();
@@ -301,18 +309,23 @@ impl Engine {
                     mode: BindMode::Udp,
                     ..port.clone()
                 };
-                OpenPort::open(number, &over_udp, node, &self.config, &self.workers)
-                    .map(|open| {
-                        open.because(format!("over UDP, for AF_XDP is not to be had: {error}"))
-                    })
-                    .map_err(|second| format!("{error}; nor over UDP: {second}"))
+                OpenPort::open(
+                    number,
+                    &over_udp,
+                    node,
+                    pod_mtu,
+                    &self.config,
+                    &self.workers,
+                )
+                .map(|open| open.because(format!("over UDP, for AF_XDP is not to be had: {error}")))
+                .map_err(|second| format!("{error}; nor over UDP: {second}"))
             }
             opened => opened.map_err(|error| error.to_string()),
         }
     }
 
     /// Brings one port to what the tables desire.
-    fn keep_port(&mut self, number: u8, desired: Option<&Port>, node: &Node) {
+    fn keep_port(&mut self, number: u8, desired: Option<&Port>, node: &Node, pod_mtu: u16) {
         let Some(slot) = self.devices.get_mut(usize::from(number)) else {
             return;
         };
@@ -333,7 +346,7 @@ impl Engine {
             (Some(_), None) if !due => return,
             (Some(port), None) => port,
         };
-        let opened = self.open(number, port, node);
+        let opened = self.open(number, port, node, pod_mtu);
         let status = PortStatus {
             kind: Some(port.kind),
             name: port.name.clone(),

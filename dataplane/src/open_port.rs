@@ -114,17 +114,21 @@ pub struct OpenPort {
     mode: BoundMode,
     queues: u32,
     vtep: Option<Vtep>,
+    /// Bytes of the longest frame that every worker can receive.
+    longest: u16,
     asked: Instant,
     /// GRO that was off before, under UDP sockets.
     gro: Option<DeviceGro>,
 }
 
 impl OpenPort {
-    /// Opens a device as port `number` in the way that `port` says, and hands each worker its part.
+    /// Opens a device as port `number` in the way that `port` says, and hands each worker its part. `pod_mtu`: the largest
+    /// packet that the pod side takes, bytes.
     pub fn open(
         number: u8,
         port: &Port,
         node: &Node,
+        pod_mtu: u16,
         config: &Config,
         workers: &[WorkerHandle],
     ) -> Result<OpenPort, OpenError> {
@@ -139,7 +143,7 @@ impl OpenPort {
                 Self::open_tun(number, port, device, workers)
             }
             (BindMode::Udp, PortKind::Underlay) => {
-                Self::open_udp(number, port, device, node, workers)
+                Self::open_udp(number, port, device, node, pod_mtu, workers)
             }
             (BindMode::Tun | BindMode::Udp, _) => Err(OpenError::Kind {
                 interface: port.name.clone(),
@@ -178,6 +182,7 @@ impl OpenPort {
         port: &Port,
         device: Device,
         node: &Node,
+        pod_mtu: u16,
         workers: &[WorkerHandle],
     ) -> Result<OpenPort, OpenError> {
         if !node.tunnel.has_port() {
@@ -188,7 +193,7 @@ impl OpenPort {
         let sockets = Udp::bind(address, workers.len())?;
         let ends = sockets
             .into_iter()
-            .map(|socket| Udp::underlay(socket, address, number))
+            .map(|socket| Udp::underlay(socket, address, number, pod_mtu))
             .collect::<Result<Vec<_>, _>>()?;
         for (worker, udp) in workers.iter().zip(ends) {
             worker.open(number, port.kind, udp);
@@ -276,6 +281,12 @@ impl OpenPort {
             mode,
             queues: workers.len() as u32,
             vtep: None,
+            longest: workers
+                .iter()
+                .map(|worker| worker.umem.receive_room())
+                .min()
+                .and_then(|room| room.try_into().ok())
+                .unwrap_or(u16::MAX),
             asked: Instant::now(),
             gro: None,
         }
@@ -299,7 +310,7 @@ impl OpenPort {
 
     /// Tells the program where tunnel datagrams are sent, if that is news.
     pub fn steer(&mut self, node: &Node) {
-        let vtep = vtep(node);
+        let vtep = vtep(node, self.longest);
         if self.kind != PortKind::Underlay || self.vtep == Some(vtep) {
             return;
         }
@@ -356,7 +367,7 @@ pub fn tunnel_address(node: &Node) -> SocketAddrV4 {
 }
 
 /// What is ours on the underlay.
-fn vtep(node: &Node) -> Vtep {
+fn vtep(node: &Node, longest: u16) -> Vtep {
     let (ip4, ip6, protocol) = match node.tunnel {
         Tunnel::Vxlan | Tunnel::VxlanGbp => (node.vtep_ip4, node.vtep_ip6, Protocol::UDP),
         Tunnel::Udp => (node.vtep_ip4, Ipv6Addr::UNSPECIFIED, Protocol::UDP),
@@ -367,6 +378,7 @@ fn vtep(node: &Node) -> Vtep {
         ip4,
         ip6,
         dport: node.tunnel_dport,
+        longest,
         protocol,
     }
 }

@@ -190,7 +190,7 @@ fn frames_that_come_and_go_by_udp_sockets_cost_no_allocation_and_none_is_lost() 
     let mut rig = Rig::with_rings(&loopback_tables(*own.ip(), *node2.ip()), 4096, 256);
     rig.close(UNDERLAY);
     let socket = Udp::bind(own, 1).unwrap().remove(0);
-    let udp = Udp::underlay(socket, own, UNDERLAY).unwrap();
+    let udp = Udp::underlay(socket, own, UNDERLAY, 1450).unwrap();
     rig.worker.open(UNDERLAY, PortKind::Underlay, udp);
 
     let mut buffer = [0; 2048];

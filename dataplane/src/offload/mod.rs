@@ -15,5 +15,6 @@ mod vnet;
 
 pub use gro::{GRO_PACKETS, Gro, Group, Groups, Head, Packet, Part};
 pub use gso::Super;
+pub(crate) use headers::{Headers, Transport, Version};
 pub use refused::Refused;
 pub use vnet::VnetHeader;

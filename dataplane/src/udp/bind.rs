@@ -72,7 +72,6 @@ pub(super) fn tunnel(address: SocketAddr, count: usize) -> Result<Vec<OwnedFd>, 
         if number == 0 && count > 1 {
             share(&socket)?;
         }
-        abi::set_gro(socket.as_fd()).map_err(refused("UDP_GRO"))?;
         if address.is_ipv4() {
             sockopt::set_ip_recvtos(&socket, true).map_err(refused("IP_RECVTOS"))?;
         } else {
@@ -85,6 +84,11 @@ pub(super) fn tunnel(address: SocketAddr, count: usize) -> Result<Vec<OwnedFd>, 
         sockets.push(socket);
     }
     Ok(sockets)
+}
+
+/// Has the kernel put together what comes in by a socket.
+pub(super) fn gather(socket: &OwnedFd) -> Result<(), UdpError> {
+    abi::set_gro(socket.as_fd()).map_err(refused("UDP_GRO"))
 }
 
 /// Sockets that only send, on ports of their own.

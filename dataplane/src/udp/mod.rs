@@ -27,6 +27,8 @@ mod headers;
 mod receive;
 // From frames to the kernel.
 mod send;
+// Super-packets that nobody cut.
+mod whole;
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -55,18 +57,29 @@ impl Udp {
         bind::tunnel(address.into(), workers)
     }
 
-    /// An underlay port over a socket of [`bind`](Self::bind) with this address. Received frames carry `port`.
-    pub fn underlay(socket: OwnedFd, address: SocketAddrV4, port: u8) -> Result<Self, UdpError> {
+    /// An underlay port over a socket of [`bind`](Self::bind) with this address. Received frames carry `port`. `mtu`: bytes of
+    /// the largest packet that pods take, to which a peer's super-packet is cut.
+    pub fn underlay(
+        socket: OwnedFd,
+        address: SocketAddrV4,
+        port: u8,
+        mtu: u16,
+    ) -> Result<Self, UdpError> {
+        bind::gather(&socket)?;
         Ok(Udp {
-            receiver: Receiver::new(socket, address.into(), port, Throttle::short()),
+            receiver: Receiver::new(socket, address.into(), port, mtu, Throttle::short()),
             sender: Sender::new(bind::senders(*address.ip(), SENDERS)?),
         })
     }
 
-    /// The slow path beside an AF_XDP port: it only receives, and seldom. Of either family.
-    pub fn slow_path(socket: OwnedFd, address: SocketAddr, port: u8) -> Self {
+    /// The slow path beside an AF_XDP port: it only receives, and seldom. Of either family. Arguments as for
+    /// [`underlay`](Self::underlay).
+    ///
+    /// The kernel puts nothing together for it: generic XDP comes after that (GRO), and would find packets longer than a chunk
+    /// on a device whose datagrams are to be ours one by one.
+    pub fn slow_path(socket: OwnedFd, address: SocketAddr, port: u8, mtu: u16) -> Self {
         Udp {
-            receiver: Receiver::new(socket, address, port, Throttle::long()),
+            receiver: Receiver::new(socket, address, port, mtu, Throttle::long()),
             sender: Sender::new(Vec::new()),
         }
     }

@@ -8,6 +8,8 @@ use zerocopy::IntoBytes;
 
 use super::gather::Flow;
 use super::headers::{Headers, datagram};
+use super::whole::BEFORE;
+use super::whole::tests::tcp;
 use super::*;
 use crate::xsk::{BURST, Frame, Hugepages, Umem};
 
@@ -34,7 +36,7 @@ impl End {
         let socket = Udp::bind(address, 1).unwrap().remove(0);
         let (_, pool) = Umem::map(frames, 2048, 50, Hugepages::Off).unwrap();
         End {
-            udp: Udp::underlay(socket, address, 7).unwrap(),
+            udp: Udp::underlay(socket, address, 7, 1450).unwrap(),
             pool,
             burst: Burst::new(),
             address,
@@ -187,6 +189,43 @@ fn one_without_a_byte_and_one_longer_than_a_chunk_are_frames_that_decap_can_coun
 }
 
 #[test]
+fn a_super_packet_is_the_datagrams_that_it_was_not_cut_into() {
+    // Fewer chunks than segments: what has none waits.
+    let mut b = End::with(10);
+    let peer = UdpSocket::bind((*address().ip(), 0)).unwrap();
+    let sent = tcp(60_000);
+    peer.send_to(&sent, b.address).unwrap();
+    peer.send_to(&payload(1, 100), b.address).unwrap();
+    let mut seq = 0;
+    while seq < 60_000 {
+        b.udp.wake();
+        b.udp.receive(&mut b.burst, &mut b.pool);
+        assert!((1..=10).contains(&b.burst.len()));
+        for frame in b.burst.iter().filter(|frame| frame.len() > 142) {
+            let (_, bytes) = datagram(frame).unwrap();
+            assert_eq!((frame.port(), frame.len()), (7, 42 + bytes.len()));
+            assert_eq!(bytes[..BEFORE], sent[..BEFORE]);
+            let (headers, payload) = bytes[BEFORE..].split_at(40);
+            assert_eq!(headers[24..28], (seq as u32).to_be_bytes());
+            assert_eq!(payload, &sent[BEFORE + 40..][seq..][..payload.len()]);
+            assert_eq!(payload.len(), 1410.min(60_000 - seq));
+            let covered = Sum::of(&headers[12..])
+                .plus(Sum::of(payload))
+                .plus(Sum::word(6))
+                .plus(Sum::word(20 + payload.len() as u16));
+            assert!(covered.is_valid() && Sum::of(&headers[..20]).is_valid());
+            seq += payload.len();
+        }
+        assert_eq!(b.udp.is_pending(), seq < 60_000);
+        b.burst.clear_into(&mut b.pool);
+    }
+    b.udp.wake();
+    b.udp.receive(&mut b.burst, &mut b.pool);
+    b.burst.clear_into(&mut b.pool);
+    assert_eq!(b.pool.len(), 10);
+}
+
+#[test]
 fn what_the_kernel_refuses_stays_in_order_and_the_rest_goes() {
     let (mut a, mut b) = (End::with(64), End::with(64));
     // Broadcast: the sockets may not.
@@ -229,7 +268,7 @@ fn workers_share_the_port_and_every_datagram_has_one_of_them() {
     let (_, mut pool) = Umem::map(256, 2048, 50, Hugepages::Off).unwrap();
     let workers = sockets
         .into_iter()
-        .map(|socket| Udp::underlay(socket, address, 0).unwrap());
+        .map(|socket| Udp::underlay(socket, address, 0, 1450).unwrap());
     let mut workers: Vec<Udp> = workers.collect();
     for n in 0..64 {
         let peer = UdpSocket::bind((*address.ip(), 0)).unwrap();
@@ -288,7 +327,7 @@ fn a_quiet_socket_is_not_asked_in_every_turn_but_after_a_poll() {
 fn a_datagram_over_ipv6_arrives_under_headers_that_decap_takes() {
     let own = UdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap();
     let socket = Udp::bind(own, 1).unwrap().remove(0);
-    let mut udp = Udp::slow_path(socket, own, 62);
+    let mut udp = Udp::slow_path(socket, own, 62, 1450);
     let (_, mut pool) = Umem::map(8, 2048, 50, Hugepages::Off).unwrap();
     let mut burst = Burst::new();
     let from = UdpSocket::bind("[::1]:0").unwrap();

@@ -37,18 +37,21 @@ pub struct Vtep {
     pub ip6: Ipv6Addr,
     /// UDP destination port.
     pub dport: u16,
+    /// Bytes of the longest frame that fits in a chunk: [`Umem::receive_room`](super::Umem::receive_room).
+    pub longest: u16,
     /// Protocol above IPv4: UDP, or IP in IP, which has no port. Above IPv6 there is only UDP.
     pub protocol: u8,
 }
 
 impl Vtep {
-    /// `struct vtep` of the program: network byte order.
-    fn to_bytes(self) -> [u8; 24] {
-        let mut bytes = [0; 24];
+    /// `struct vtep` of the program: network byte order, but for the length.
+    fn to_bytes(self) -> [u8; 28] {
+        let mut bytes = [0; 28];
         let fields = [
             &self.ip4.octets()[..],
             &self.dport.to_be_bytes(),
-            &[self.protocol, 0],
+            &self.longest.to_ne_bytes(),
+            &[self.protocol, 0, 0, 0],
             &self.ip6.octets(),
         ];
         bytes
@@ -151,7 +154,7 @@ pub enum ProgramError {
 pub struct Program {
     interface: String,
     is_generic: bool,
-    vtep: Array<MapData, [u8; 24]>,
+    vtep: Array<MapData, [u8; 28]>,
     sockets: XskMap<MapData>,
     /// Held to be closed.
     _link: FdLink,
@@ -355,11 +358,13 @@ mod tests {
             ip4: Ipv4Addr::new(192, 0, 2, 1),
             ip6: "2001:db8::1".parse().unwrap(),
             dport: 8472,
+            longest: 1742,
             protocol: 17,
         };
+        let longest = 1742_u16.to_ne_bytes();
         let expected = [
             &[192, 0, 2, 1][..],
-            &[0x21, 0x18, 17, 0],
+            &[0x21, 0x18, longest[0], longest[1], 17, 0, 0, 0],
             &[0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
         ];
         assert_eq!(vtep.to_bytes().as_slice(), expected.concat());

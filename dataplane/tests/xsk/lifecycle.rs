@@ -15,6 +15,7 @@ const VTEP: Vtep = Vtep {
     ip6: Ipv6Addr::UNSPECIFIED,
     dport: 8472,
     protocol: 17,
+    longest: 1514,
 };
 
 /// Set to the engine of [`a_killed_engine_is_transparent`].

@@ -13,6 +13,7 @@ const VTEP: Vtep = Vtep {
     ip6: Ipv6Addr::UNSPECIFIED,
     dport: 8472,
     protocol: 17,
+    longest: 1514,
 };
 
 /// Frames by name, and whether they are ours under `VTEP` with its IPv6 address set.
@@ -272,6 +273,12 @@ fn the_vtep_moves_at_run_time() {
     to_kernel(&tunnel(52));
     // IPv6 is off as long as no address is set.
     to_kernel(&ipv6(0, 4789));
+    // What a chunk cannot take is not ours to lose.
+    let longest = tunnel(52).len() as u16;
+    program.set_vtep(&Vtep { longest, ..VTEP }).unwrap();
+    to_kernel(&tunnel(53));
+    wire.send(&tunnel(52));
+    assert_eq!(receive(&mut xsk, &mut pool, 1), [tunnel(52)]);
 }
 
 #[test]

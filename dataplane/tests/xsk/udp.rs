@@ -20,12 +20,17 @@ const HEADERS: usize = 42;
 fn open(lab: &Lab) -> Udp {
     lab.in_node(|| {
         let socket = Udp::bind(NODE, 1).unwrap().remove(0);
-        Udp::underlay(socket, NODE, 3).unwrap()
+        Udp::underlay(socket, NODE, 3, 1450).unwrap()
     })
 }
 
-/// A frame to the peer, with nothing but what a UDP port reads of it.
+/// A frame to the peer.
 fn stage(burst: &mut Burst, pool: &mut Pool, tos: u8, payload: &[u8]) {
+    stage_to(PEER, burst, pool, tos, payload);
+}
+
+/// A frame with nothing but what a UDP port reads of it.
+fn stage_to(dst: SocketAddrV4, burst: &mut Burst, pool: &mut Pool, tos: u8, payload: &[u8]) {
     let udp_len = (UdpHeader::LEN + payload.len()) as u16;
     let ethernet = Ethernet {
         dst: Mac::default(),
@@ -42,11 +47,11 @@ fn stage(burst: &mut Burst, pool: &mut Pool, tos: u8, payload: &[u8]) {
         protocol: Protocol::UDP,
         checksum: [0; 2],
         src: NODE.ip().octets(),
-        dst: PEER.ip().octets(),
+        dst: dst.ip().octets(),
     };
     let udp = UdpHeader {
         sport: 40_000.into(),
-        dport: PEER.port().into(),
+        dport: dst.port().into(),
         len: udp_len.into(),
         checksum: [0; 2],
     };
@@ -183,4 +188,60 @@ fn what_the_kernel_reassembled_comes_with_its_ecn_field() {
     assert_eq!(frame.bytes()[HEADERS..], payload(1));
     assert_eq!(frame.port(), 3);
     pool.free(frame);
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make namespaces runs it"]
+fn datagrams_that_a_kernels_vxlan_left_to_a_card_are_cut_as_they_were_sent() {
+    let lab = Lab::new(1);
+    let (us, pod) = (Ipv4Addr::new(10, 9, 0, 1), Ipv4Addr::new(10, 9, 0, 2));
+    for line in [
+        "link add vx0 mtu 1450 type vxlan id 1 dev a1 local 192.0.2.11 remote 192.0.2.10 dstport 8472",
+        "addr add 10.9.0.2/24 dev vx0",
+        "link set vx0 addrgenmode none up",
+        "neigh add 10.9.0.1 lladdr 02:00:00:00:00:01 dev vx0",
+    ] {
+        ip(&format!("-n {} {line}", lab.peer()));
+    }
+    let mut udp = open(&lab);
+    // A pod that sends super-packets: a port of ours, whose sockets do.
+    let mut sender = lab.in_peer(|| {
+        let own = SocketAddrV4::new(pod, 7);
+        let socket = Udp::bind(own, 1).unwrap().remove(0);
+        Udp::underlay(socket, own, 0, 1450).unwrap()
+    });
+    let (_, mut pool) = region();
+    let (free, mut burst) = (pool.len(), Burst::new());
+    let to = SocketAddrV4::new(us, 7);
+    for (n, len) in [1000; 20].into_iter().chain([77]).enumerate() {
+        stage_to(to, &mut burst, &mut pool, 0, &payload(n)[..len]);
+    }
+    assert_eq!(sender.transmit(&mut burst, &mut pool), 21);
+    assert_eq!(sender.wakeups().syscalls, 1);
+
+    let mut got: Vec<Vec<u8>> = Vec::new();
+    eventually("21 datagrams", || {
+        udp.wake();
+        udp.receive(&mut burst, &mut pool);
+        let datagrams = burst.iter().map(|frame| frame.bytes()[HEADERS..].to_vec());
+        // What the peer's kernel has to say over IPv6 is not ours.
+        got.extend(datagrams.filter(|datagram| datagram[20..22] == [8, 0]));
+        burst.clear_into(&mut pool);
+        got.len() >= 21
+    });
+    assert_eq!((got.len(), pool.len()), (21, free));
+    for (n, datagram) in got.iter().enumerate() {
+        assert_eq!(datagram[..8], [8, 0, 0, 0, 0, 0, 1, 0]);
+        let packet = &datagram[22..];
+        let (header, rest) = Ipv4::ref_from_prefix(packet).unwrap();
+        let (header_of_udp, bytes) = UdpHeader::ref_from_prefix(rest).unwrap();
+        assert_eq!(bytes, &payload(n)[..if n == 20 { 77 } else { 1000 }]);
+        assert_eq!(usize::from(header.total_len.get()), packet.len());
+        assert_eq!(usize::from(header_of_udp.len.get()), rest.len());
+        assert!(Sum::of(header.as_bytes()).is_valid());
+        let pseudo = Sum::of(&packet[12..20])
+            .plus(Sum::word(17))
+            .plus(Sum::word(header_of_udp.len.get()));
+        assert!(pseudo.plus(Sum::of(rest)).is_valid(), "datagram {n}");
+    }
 }
