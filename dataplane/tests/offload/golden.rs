@@ -8,7 +8,7 @@ use dataplane::offload::{GRO_PACKETS, Gro};
 use pcap_file::DataLink;
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapReader, PcapWriter};
 
-use crate::packets::{Recipe, coalesce};
+use crate::packets::{Recipe, SACK, TIMESTAMPS, coalesce};
 
 /// The packets, in the order of the capture. A `gso_size` of zero: a checksum to be completed and no more.
 pub fn cases() -> Vec<(&'static str, Recipe)> {
@@ -85,7 +85,7 @@ pub fn cases() -> Vec<(&'static str, Recipe)> {
             Recipe {
                 payload: 701,
                 gso_size: 0,
-                ..tcp
+                ..tcp.clone()
             },
         ),
         (
@@ -93,6 +93,96 @@ pub fn cases() -> Vec<(&'static str, Recipe)> {
             Recipe {
                 payload: 702,
                 gso_size: 0,
+                ..udp.clone()
+            },
+        ),
+        (
+            "all the options that fit, a last byte alone",
+            Recipe {
+                tcp_options: [&TIMESTAMPS[..], &SACK].concat(),
+                payload: 2 * 1370 + 1,
+                gso_size: 1370,
+                ..tcp.clone()
+            },
+        ),
+        (
+            "the same over ipv6",
+            Recipe {
+                v6: true,
+                tcp_options: [&TIMESTAMPS[..], &SACK].concat(),
+                payload: 2 * 1370 + 1,
+                gso_size: 1370,
+                ..tcp.clone()
+            },
+        ),
+        (
+            "urgent",
+            Recipe {
+                flags: F::ACK | F::URG,
+                ..tcp.clone()
+            },
+        ),
+        (
+            "congestion met, and told",
+            Recipe {
+                flags: F::ACK | F::ECE | F::FIN,
+                tos: 0xb8 | 3,
+                ..tcp.clone()
+            },
+        ),
+        (
+            "less congestion, no df",
+            Recipe {
+                flags: F::ACK | F::CWR,
+                tos: 2,
+                dont_fragment: false,
+                ..tcp.clone()
+            },
+        ),
+        (
+            "as many options of ip as fit",
+            Recipe {
+                ip_options: vec![1; 40],
+                tcp_options: [&TIMESTAMPS[..], &SACK].concat(),
+                payload: 3000,
+                gso_size: 1300,
+                ..tcp.clone()
+            },
+        ),
+        (
+            "65,535 bytes over ipv6",
+            Recipe {
+                v6: true,
+                payload: 65_535 - 72,
+                ..tcp
+            },
+        ),
+        (
+            "65,535 bytes of datagrams, no df, congestion met",
+            Recipe {
+                payload: 65_535 - 28,
+                gso_size: 1472,
+                dont_fragment: false,
+                tos: 3,
+                ..udp.clone()
+            },
+        ),
+        (
+            "datagrams with options of ip, a last byte alone",
+            Recipe {
+                ip_options: vec![1, 1, 1, 0],
+                payload: 4 * 999 + 1,
+                gso_size: 999,
+                ..udp.clone()
+            },
+        ),
+        (
+            "datagrams over ipv6, an exact multiple",
+            Recipe {
+                v6: true,
+                payload: 3 * 1000,
+                gso_size: 1000,
+                tos: 3,
                 ..udp
             },
         ),

@@ -3,7 +3,7 @@
 use contract::wire::TcpFlags as F;
 use dataplane::offload::{GRO_PACKETS, Gro, Packet, VnetHeader};
 
-use crate::packets::{Recipe, TIMESTAMPS, Written, coalesce, ones_sum, written};
+use crate::packets::{Recipe, Written, coalesce, ones_sum, written};
 
 /// Which packets of a burst became one.
 fn groups(burst: &[Vec<u8>]) -> Vec<Vec<usize>> {
@@ -12,7 +12,7 @@ fn groups(burst: &[Vec<u8>]) -> Vec<Vec<usize>> {
 }
 
 /// Three packets of a flow, 100 bytes each, that continue each other.
-fn three() -> [Recipe; 3] {
+pub fn three() -> [Recipe; 3] {
     [0, 1, 2].map(|n| Recipe {
         payload: 100,
         id: 7 + n as u16,
@@ -89,30 +89,32 @@ fn a_packet_alone_is_written_as_it_is() {
 }
 
 /// What makes a packet another.
-type Change<'a> = &'a dyn Fn(&mut Recipe);
+type Change = fn(&mut Recipe);
 
-/// What the second packet of three must not differ in: the third does not join the first across it.
+/// What the second packet of three must not differ in.
+pub fn changes() -> [(&'static str, Change); 14] {
+    [
+        ("timestamps", |r| r.tcp_options[7] ^= 1),
+        ("no options", |r| r.tcp_options.clear()),
+        ("window", |r| r.window = 501),
+        ("zero window", |r| r.window = 0),
+        ("ack", |r| r.ack += 1),
+        ("a gap", |r| r.seq += 1),
+        ("an overlap", |r| r.seq -= 1),
+        ("ttl", |r| r.ttl = 62),
+        ("ecn", |r| r.tos = 3),
+        ("ids left out", |r| r.id += 5),
+        ("df", |r| r.dont_fragment = false),
+        ("ece", |r| r.flags |= F::ECE),
+        ("reset", |r| r.flags |= F::RST),
+        ("urgent", |r| r.flags |= F::URG),
+    ]
+}
+
+/// The third does not join the first across it.
 #[test]
 fn a_packet_that_differs_closes_the_group() {
-    let mut stamped = TIMESTAMPS.to_vec();
-    stamped[7] ^= 1;
-    let changes: [(&str, Change<'_>); 14] = [
-        ("timestamps", &|r| r.tcp_options = stamped.clone()),
-        ("no options", &|r| r.tcp_options.clear()),
-        ("window", &|r| r.window = 501),
-        ("zero window", &|r| r.window = 0),
-        ("ack", &|r| r.ack += 1),
-        ("a gap", &|r| r.seq += 1),
-        ("an overlap", &|r| r.seq -= 1),
-        ("ttl", &|r| r.ttl = 62),
-        ("ecn", &|r| r.tos = 3),
-        ("ids left out", &|r| r.id += 5),
-        ("df", &|r| r.dont_fragment = false),
-        ("ece", &|r| r.flags |= F::ECE),
-        ("reset", &|r| r.flags |= F::RST),
-        ("urgent", &|r| r.flags |= F::URG),
-    ];
-    for (what, change) in changes {
+    for (what, change) in changes() {
         let mut recipes = three();
         change(&mut recipes[1]);
         assert_eq!(groups(&built(&recipes)), [[0], [1], [2]], "{what}");

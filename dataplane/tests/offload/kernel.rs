@@ -24,17 +24,17 @@ use crate::packets::{Recipe, coalesce, segments};
 /// How long a packet may take before the test is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Namespace(String);
+pub struct Namespace(pub String);
 
 impl Namespace {
-    fn new() -> Namespace {
-        let namespace = Namespace(format!("tw-gso-{}", std::process::id()));
+    pub fn new(what: &str) -> Namespace {
+        let namespace = Namespace(format!("tw-{what}-{}", std::process::id()));
         run(&format!("ip netns add {}", namespace.0));
         namespace
     }
 
     /// Runs `f` on a thread in the namespace.
-    fn inside<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
+    pub fn inside<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
         let file = File::open(format!("/run/netns/{}", self.0)).unwrap();
         std::thread::scope(|scope| {
             let thread = scope.spawn(move || {
@@ -54,7 +54,7 @@ impl Drop for Namespace {
     }
 }
 
-fn run(command: &str) {
+pub fn run(command: &str) {
     let words: Vec<_> = command.split_whitespace().collect();
     let output = Command::new(words[0]).args(&words[1..]).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
@@ -63,13 +63,17 @@ fn run(command: &str) {
 
 /// Both devices, up, with routes between them.
 fn devices() -> (File, File) {
+    connect(attach("near").unwrap(), attach("far").unwrap())
+}
+
+/// The same over queues that are open.
+pub fn connect(near: File, far: File) -> (File, File) {
     let set = |path: &str, value: &str| std::fs::write(format!("/proc/sys/net/{path}"), value);
     set("ipv4/ip_forward", "1").unwrap();
     set("ipv6/conf/all/forwarding", "1").unwrap();
     for path in ["ipv4/conf/all/rp_filter", "ipv4/conf/default/rp_filter"] {
         set(path, "0").unwrap();
     }
-    let (near, far) = (attach("near").unwrap(), attach("far").unwrap());
     for (device, n) in [("near", 1), ("far", 2)] {
         run(&format!("ip link set {device} addrgenmode none"));
         run(&format!("ip link set {device} mtu 1500 up"));
@@ -81,7 +85,7 @@ fn devices() -> (File, File) {
 }
 
 /// The next packet of ours from a device; the kernel's own (router advertisements and the like) are passed over.
-fn next(device: &mut File) -> (VnetHeader, Vec<u8>) {
+pub fn next(device: &mut File) -> (VnetHeader, Vec<u8>) {
     let mut buffer = vec![0; 70_000];
     loop {
         match device.read(&mut buffer) {
@@ -106,13 +110,13 @@ fn next(device: &mut File) -> (VnetHeader, Vec<u8>) {
     }
 }
 
-fn send(device: &mut File, vnet: &VnetHeader, packet: &[u8]) {
+pub fn send(device: &mut File, vnet: &VnetHeader, packet: &[u8]) {
     let all = [vnet.as_bytes(), packet].concat();
     assert_eq!(device.write(&all).unwrap(), all.len());
 }
 
 /// As it must leave the near side: forwarding takes a hop.
-fn one_hop_before(recipe: &Recipe) -> Recipe {
+pub fn one_hop_before(recipe: &Recipe) -> Recipe {
     Recipe {
         ttl: recipe.ttl + 1,
         ..recipe.clone()
@@ -122,7 +126,7 @@ fn one_hop_before(recipe: &Recipe) -> Recipe {
 #[test]
 #[ignore = "needs root and network namespaces: make test runs it"]
 fn the_kernel_makes_our_segments_and_takes_our_packets() {
-    let namespace = Namespace::new();
+    let namespace = Namespace::new("gso");
     namespace.inside(|| {
         let (mut near, mut far) = devices();
         offload(&far, Offloads::None).unwrap();

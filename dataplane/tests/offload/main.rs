@@ -4,5 +4,6 @@ mod golden;
 mod gro;
 mod gso;
 mod kernel;
+mod kernel_gro;
 mod packets;
 mod properties;
