@@ -29,7 +29,8 @@ fn summary(report: &Report, coloured: bool) -> String {
     let mut rows = Columns::new(coloured);
     let mut row = |name: &str, tone, value: String| rows.row([(Plain, name.into()), (tone, value)]);
     let verdict = match report.verdict.problems.len() {
-        0 => (Good, "all well".to_owned()),
+        0 if report.verdict.whole => (Good, "all well".to_owned()),
+        0 => (Plain, "all well, as far as can be seen".to_owned()),
         1 => (Bad, "something is wrong, see below".to_owned()),
         n => (Bad, format!("{n} things are wrong, see below")),
     };

@@ -30,7 +30,7 @@ pub fn forward(facts: &Facts, _: &Config) -> Vec<Finding> {
         findings.push(hint(
             SUBJECT,
             format!("the chains of the forward hook could not be listed: {why}"),
-            "apt-get install nftables",
+            "run this as root, and with nft installed: apt-get install nftables",
         ));
     } else if findings.is_empty() {
         findings.push(ok(
