@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use contract::config::{BindMode, Config};
-use contract::tables::{Adjacency, Encap, Node, Port, PortKind, Route, Tables, Tunnel};
+use contract::tables::{Adjacency, Encap, Node, Port, PortKind, Route, Tables, Tunnel, TunnelPort};
 use contract::wire::Mac;
 use ipnet::Ipv4Net;
 
@@ -384,6 +384,7 @@ fn node(cluster: &Cluster, subnet: Ipv4Net, underlay: &Underlay, uplink: &Uplink
         vtep_ip6: Ipv6Addr::UNSPECIFIED,
         vni,
         tunnel_dport,
+        tunnel_port: TunnelPort::Held,
         gateway_ip4: (u32::from(subnet.network()) + 1).into(),
         gateway_ip6: Ipv6Addr::UNSPECIFIED,
     }

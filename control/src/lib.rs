@@ -32,3 +32,5 @@ pub mod status;
 pub mod table;
 // `subnet.env`, which the CNI plugin reads.
 pub mod subnet_env;
+// From flanneld's kernel device to the engine, and back.
+pub mod takeover;

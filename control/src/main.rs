@@ -20,6 +20,7 @@ use control::settings::{self, Settings, SettingsError, Task, print};
 use control::state::State;
 use control::status;
 use control::subnet_env;
+use control::takeover::{former, release};
 use rustix::thread::{CapabilitySet, capabilities};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -82,7 +83,7 @@ fn report(error: &anyhow::Error) -> String {
 }
 
 fn start(settings: Settings) -> Result<(), Failure> {
-    if settings.task != Task::Run {
+    if matches!(settings.task, Task::Check | Task::Print) {
         for warning in &settings.warnings {
             eprintln!("tweed-control: {warning}");
         }
@@ -94,7 +95,10 @@ fn start(settings: Settings) -> Result<(), Failure> {
     }
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         // netlink_proto warns of each overrun; we recover, and count on it.
-        .unwrap_or_else(|_| "info,netlink_proto=error".into());
+        .unwrap_or_else(|_| match settings.task {
+            Task::Release => "warn,netlink_proto=error".into(),
+            _ => "info,netlink_proto=error".into(),
+        });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -113,7 +117,10 @@ fn start(settings: Settings) -> Result<(), Failure> {
         .build()
         .context("cannot start the tokio runtime")
         .map_err(Failure::Runtime)?;
-    runtime.block_on(run(settings.config))
+    match settings.task {
+        Task::Release => runtime.block_on(give_back(settings.config)),
+        _ => runtime.block_on(run(settings.config)),
+    }
 }
 
 fn from(settings: &Settings) -> String {
@@ -132,6 +139,20 @@ async fn run(config: Config) -> Result<(), Failure> {
         .map_err(|error| environment(error.into()))?;
     let state = State::new(&config.state_dir);
     let _alone = state.lock().map_err(|error| environment(error.into()))?;
+    let env = subnet_env::previous_subnet(&config.lease.subnet_env);
+    let former = former::find(&netlink, &underlay, env)
+        .await
+        .map_err(|error| environment(error.into()))?;
+    if let Some(former) = &former {
+        tracing::info!(
+            device = former.name,
+            subnet = %former.subnet,
+            "flanneld's device carries the pods of this node: taking its VTEP MAC over"
+        );
+        state
+            .adopt_vtep_mac(former.mac)
+            .map_err(|error| environment(error.into()))?;
+    }
     let vtep_mac = state
         .vtep_mac()
         .map_err(|error| environment(error.into()))?;
@@ -144,9 +165,10 @@ async fn run(config: Config) -> Result<(), Failure> {
         "this node"
     );
 
-    let previous = state
-        .previous_subnet()
-        .or_else(|| subnet_env::previous_subnet(&config.lease.subnet_env));
+    let previous = former
+        .map(|former| former.subnet)
+        .or_else(|| state.previous_subnet())
+        .or(env);
     let (identity, identity_now) = watch::channel(Identity {
         public_ip: underlay.public_ip,
         vtep_mac,
@@ -192,6 +214,17 @@ async fn run(config: Config) -> Result<(), Failure> {
     let _ = stop_lease.send(());
     let _ = keeper.await;
     outcome
+}
+
+async fn give_back(config: Config) -> Result<(), Failure> {
+    check_privilege().map_err(Failure::Environment)?;
+    let netlink = Netlink::open().map_err(|error| Failure::Environment(error.into()))?;
+    match release::run(&config, &netlink).await {
+        Ok(told) => println!("{told}"),
+        Err(error) if error.is_environment() => return Err(Failure::Environment(error.into())),
+        Err(error) => return Err(Failure::Runtime(error.into())),
+    }
+    Ok(())
 }
 
 /// Asked before anything is changed, so that a lease is not taken by a node that cannot use it.

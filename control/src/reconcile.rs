@@ -9,8 +9,6 @@ mod error;
 // What to ask again.
 mod look;
 
-use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +31,9 @@ use crate::slots::Slots;
 use crate::state::State;
 use crate::status::{self, InForce, Own, PeerStatus, Status, StatusFile};
 use crate::subnet_env::{self, SubnetEnv};
+use crate::takeover::Takeover;
 pub use error::ReconcileError;
-use look::{Look, note};
+use look::Look;
 
 /// A look at everything at least this often, whatever the events say.
 pub const RESYNC: Duration = Duration::from_secs(10);
@@ -59,6 +58,7 @@ pub struct Reconciler {
     view: watch::Receiver<View>,
     underlay: Underlay,
     uplink: Option<(Wanted, Uplink)>,
+    takeover: Takeover,
     rules: Keeper,
     hops: NextHops,
     slots: Slots,
@@ -113,6 +113,7 @@ impl Reconciler {
             view,
             underlay,
             uplink: None,
+            takeover: Takeover::default(),
             standing,
             compiled: None,
             subnet_env: None,
@@ -145,35 +146,6 @@ impl Reconciler {
             self.tell(&view);
             after_pass(self.compiled.is_some());
             look = self.wake(&mut timer, retry).await?;
-        }
-    }
-
-    /// Waits until there is reason for a pass, then until the burst is over.
-    async fn wake(
-        &mut self,
-        timer: &mut tokio::time::Interval,
-        retry: Option<Duration>,
-    ) -> Result<Look, ReconcileError> {
-        let mut look = Look::default();
-        let mut settle: Option<Instant> = None;
-        let retry = retry.map(|delay| Instant::now() + delay);
-        loop {
-            let settled = sleep_until(settle);
-            let again = sleep_until(retry);
-            let relevant = tokio::select! {
-                changed = self.view.changed() => {
-                    changed.map_err(|_| ReconcileError::LeaseKeeper)?;
-                    true
-                }
-                () = self.rules.changed() => true,
-                event = self.events.next() => note(&mut look, &mut self.hops, event),
-                _ = timer.tick() => return Ok(Look::EVERYWHERE),
-                () = again => return Ok(look),
-                () = settled => return Ok(look),
-            };
-            if relevant && settle.is_none() {
-                settle = Some(Instant::now() + SETTLE);
-            }
         }
     }
 
@@ -266,16 +238,19 @@ impl Reconciler {
         let Some((_, uplink)) = &self.uplink else {
             return Ok(());
         };
+        self.takeover
+            .look(&self.netlink, &self.underlay, &cluster.network, subnet)
+            .await?;
 
         if look.routes {
             self.hops.forget_routes();
         }
         self.hops
-            .look(&self.netlink, &reached_peers(cluster), look.neighbours)
+            .look(&self.netlink, &cluster.reached_peers(), look.neighbours)
             .await?;
         let hops = self.hops.hops(&self.underlay);
         let slots = std::mem::take(&mut self.slots);
-        let compiled = compile::compile(
+        let mut compiled = compile::compile(
             cluster,
             subnet,
             &self.underlay,
@@ -284,7 +259,18 @@ impl Reconciler {
             &self.config,
             slots,
         );
-        self.stand(compiled, env)
+        compiled.tables.node.tunnel_port = self.takeover.tunnel_port();
+        let stood = self.stand(compiled, env);
+        // What could not be published may not be what the engine has.
+        if !matches!(stood, Err(ReconcileError::Publish(_)))
+            && let Some(compiled) = &self.compiled
+        {
+            let (netlink, stats) = (&self.netlink, self.config.stats_path());
+            self.takeover
+                .advance(netlink, &self.underlay, &cluster.network, &stats, compiled)
+                .await?;
+        }
+        stood
     }
 
     /// Bare packets of peers are the kernel's to forward, and their way back is the uplink.
@@ -416,7 +402,7 @@ impl Reconciler {
                 if self.trouble.take().is_some() {
                     tracing::info!("all well again");
                 }
-                return Ok(None);
+                return Ok(self.takeover.wait());
             }
             Err(error) => error,
         };
@@ -481,22 +467,5 @@ impl Reconciler {
 
     fn vtep_mac(&self) -> Mac {
         self.identity.borrow().vtep_mac
-    }
-}
-
-/// Peers that packets could be sent to.
-fn reached_peers(cluster: &Cluster) -> BTreeSet<Ipv4Addr> {
-    cluster
-        .leases
-        .values()
-        .filter(|lease| cluster.network.backend.reaches(&lease.backend))
-        .map(|lease| lease.public_ip)
-        .collect()
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

@@ -97,23 +97,42 @@ impl State {
     /// This node's VTEP MAC: the one on disk, or a new random one (locally administered, unicast), saved before it is
     /// returned.
     pub fn vtep_mac(&self) -> Result<Mac, StateError> {
-        let path = self.directory.join("vtep-mac");
+        if let Some(mac) = self.known_vtep_mac()? {
+            return Ok(mac);
+        }
+        let mac = random_mac();
+        self.adopt_vtep_mac(mac)?;
+        Ok(mac)
+    }
+
+    /// The VTEP MAC on disk, if there is one.
+    pub fn known_vtep_mac(&self) -> Result<Option<Mac>, StateError> {
+        let path = self.vtep_mac_path();
         match fs::read(&path) {
-            Ok(bytes) => parse_mac(&bytes).ok_or_else(|| StateError::Mac {
-                found: String::from_utf8_lossy(&bytes)
-                    .trim()
-                    .chars()
-                    .take(40)
-                    .collect(),
-                path,
-            }),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let mac = random_mac();
-                replace(&path, format!("{mac}\n").as_bytes(), 0o644)?;
-                Ok(mac)
-            }
+            Ok(bytes) => match parse_mac(&bytes) {
+                Some(mac) => Ok(Some(mac)),
+                None => Err(StateError::Mac {
+                    found: String::from_utf8_lossy(&bytes)
+                        .trim()
+                        .chars()
+                        .take(40)
+                        .collect(),
+                    path,
+                }),
+            },
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StateError::Read { path, source }),
         }
+    }
+
+    /// From now on this is our VTEP MAC: that of a device which other nodes know already. Whatever the file says.
+    pub fn adopt_vtep_mac(&self, mac: Mac) -> Result<(), StateError> {
+        let text = format!("{mac}\n");
+        let path = self.vtep_mac_path();
+        if fs::read(&path).is_ok_and(|found| found == text.as_bytes()) {
+            return Ok(());
+        }
+        Ok(replace(&path, text.as_bytes(), 0o644)?)
     }
 
     /// The subnet that [`State::remember_subnet`] last saved, if it can still be read.
@@ -149,6 +168,10 @@ impl State {
         let lines: String = subnets.iter().map(|net| format!("{net}\n")).collect();
         let text = format!("{}\n{lines}", self.boot);
         Ok(replace(&self.given_out_path(), text.as_bytes(), 0o644)?)
+    }
+
+    fn vtep_mac_path(&self) -> PathBuf {
+        self.directory.join("vtep-mac")
     }
 
     fn subnet_path(&self) -> PathBuf {
@@ -190,6 +213,17 @@ mod tests {
         assert_eq!(state.vtep_mac().unwrap(), mac);
         let other = State::new(&dir.path().join("other"));
         assert_ne!(other.vtep_mac().unwrap(), mac);
+    }
+
+    #[test]
+    fn a_mac_that_others_know_is_adopted_over_whatever_was_chosen() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::new(dir.path());
+        assert_eq!(state.known_vtep_mac().unwrap(), None);
+        state.vtep_mac().unwrap();
+        let known = Mac([2, 0xf1, 0, 0, 0, 7]);
+        state.adopt_vtep_mac(known).unwrap();
+        assert_eq!(state.vtep_mac().unwrap(), known);
     }
 
     #[test]

@@ -11,16 +11,18 @@ use std::time::{Duration, Instant};
 
 use contract::config::{BindMode, Config};
 use contract::stats::{BoundMode, EngineStats, PortState, PortStatus, StatsError};
-use contract::tables::{MAX_PORTS, Node, Port, PortKind, TablesReader, Tunnel};
+use contract::tables::{MAX_PORTS, Node, Port, PortKind, TablesReader, Tunnel, TunnelPort};
 use thiserror::Error;
 
 use crate::clock;
 use crate::open_port::OpenPort;
 use crate::threads::{WorkerError, WorkerHandle};
-use crate::udp::Udp;
+use crate::udp::{Udp, UdpError};
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(50);
+/// Time between two looks while the tunnel's UDP port is awaited: nobody may have it for a moment.
+const LOOK_OUT: Duration = Duration::from_millis(5);
 /// Time between two tries to open a port that failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// Numbers of the slow path's ports, over IPv4 and IPv6: the last, where no table has put a device so far.
@@ -66,6 +68,8 @@ pub struct Engine {
     devices: Vec<Slot>,
     /// The addresses that the slow path's sockets are bound to, while there are any.
     slow: [Option<SocketAddr>; 2],
+    /// Whether the tables say that the tunnel's UDP port will be ours in a moment.
+    awaits: bool,
     /// What was last logged about the tables, so that a state is logged once.
     complaint: String,
 }
@@ -80,6 +84,9 @@ struct Slot {
 
 /// Where the slow path listens: see [`SLOW_PATH`].
 fn slow_paths(node: &Node) -> [Option<SocketAddr>; 2] {
+    if !node.tunnel_port.is_ours() {
+        return [None; 2];
+    }
     let dport = node.tunnel_dport;
     let at = |ip: IpAddr| (!ip.is_unspecified()).then(|| SocketAddr::new(ip, dport));
     match node.tunnel {
@@ -117,6 +124,7 @@ impl Engine {
             tables: None,
             devices,
             slow: [None; 2],
+            awaits: false,
             complaint: String::new(),
         })
     }
@@ -129,7 +137,7 @@ impl Engine {
             self.look();
             self.stats.beat();
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
-            std::thread::sleep(LOOK);
+            std::thread::sleep(if self.awaits { LOOK_OUT } else { LOOK });
         }
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         tracing::info!("stopping: devices go back to the kernel, then frames in flight are sent");
@@ -146,13 +154,20 @@ impl Engine {
                 Ok(desired) => desired,
                 Err(error) => return self.complain(format!("tables ignored: {error}")),
             };
+        self.awaits = node.tunnel_port == TunnelPort::Awaited;
         let pods = ports.iter().filter(|port| port.kind != PortKind::Underlay);
         let pod_mtu = pods.map(|port| port.mtu).min().unwrap_or(u16::MAX);
         let desires_udp = ports.iter().any(|port| port.mode == BindMode::Udp);
         if !desires_udp && !self.is_over_udp() {
             self.keep_slow_path(&node, pod_mtu);
         }
-        for number in 0..MAX_PORTS {
+        // The underlay last: what is steered into it goes out by the others.
+        let is_underlay = |number: &usize| {
+            let port = ports.get(*number);
+            port.is_some_and(|port| port.kind == PortKind::Underlay)
+        };
+        let (last, first): (Vec<_>, Vec<_>) = (0..MAX_PORTS).partition(is_underlay);
+        for number in first.into_iter().chain(last) {
             self.keep_port(number as u8, ports.get(number), &node, pod_mtu);
         }
     }
@@ -217,7 +232,8 @@ impl Engine {
     /// What it cannot hold the kernel counts (`RcvbufErrors` in `nstat`).
     ///
     /// The socket also keeps the port: a kernel vxlan device that wants it is refused instead of eating half of the traffic.
-    /// While it cannot be had, the underlay is not opened.
+    /// While it cannot be had, the underlay is not opened, unless the tables say that the port is [`TunnelPort::Awaited`]. Once
+    /// it is given back there is no such socket.
     fn keep_slow_path(&mut self, node: &Node, pod_mtu: u16) {
         for (index, desired) in slow_paths(node).into_iter().enumerate() {
             let (Some(slow), Some(number)) = (self.slow.get(index), SLOW_PATH.get(index)) else {
@@ -246,6 +262,7 @@ impl Engine {
             },
             ..PortStatus::default()
         };
+        let awaits = self.awaits;
         match Udp::bind(address, 1).map(|mut sockets| sockets.pop()) {
             Ok(Some(socket)) => {
                 let udp = Udp::slow_path(socket, address, number, pod_mtu);
@@ -256,6 +273,8 @@ impl Engine {
                 (status.state, status.mode, status.queues) = (PortState::Up, BoundMode::Udp, 1);
             }
             Ok(None) => return,
+            // Its owner gives way once we forward: no failure, and tried again at the next look.
+            Err(UdpError::Taken { .. }) if awaits => status = PortStatus::default(),
             Err(error) => (status.state, status.error) = (PortState::Failed, error.to_string()),
         }
         self.set_status(number, status);
@@ -291,11 +310,17 @@ impl Engine {
         pod_mtu: u16,
     ) -> Result<OpenPort, String> {
         let underlay = port.kind == PortKind::Underlay;
+        if underlay && !node.tunnel_port.is_ours() {
+            return Err(
+                "the tunnel was given back to another; start tweed-control to have it again"
+                    .to_owned(),
+            );
+        }
         if underlay && port.mode == BindMode::Udp {
             self.give_up_slow_path();
         } else if underlay {
             self.keep_slow_path(node, pod_mtu);
-            if !self.has_slow_path(node) {
+            if !self.has_slow_path(node) && node.tunnel_port == TunnelPort::Held {
                 return Err(
                     "the tunnel's UDP port cannot be bound: see the port slow-path".to_owned(),
                 );
@@ -330,18 +355,37 @@ impl Engine {
             return;
         };
         let changed = slot.desired.as_ref() != desired;
-        let broken = (slot.device.as_mut())
-            .is_some_and(|device| device.is_gone() || device.is_elsewhere(node));
+        let given_back = !node.tunnel_port.is_ours();
+        let broken = (slot.device.as_mut()).is_some_and(|device| {
+            device.is_gone() || device.is_elsewhere(node) || given_back && device.is_udp()
+        });
         if (changed || broken)
             && let Some(device) = slot.device.take()
         {
             device.close(number, &self.workers);
         }
         slot.desired = desired.cloned();
-        let due = changed || broken || slot.tried.is_some_and(|tried| tried.elapsed() >= RETRY);
+        // A UDP port costs one call to ask for, and each moment that it is nobody's, packets are lost.
+        let retry = if slot.status.is_taken() {
+            Duration::ZERO
+        } else {
+            RETRY
+        };
+        let due = changed || broken || slot.tried.is_some_and(|tried| tried.elapsed() >= retry);
         let port = match (desired, &mut slot.device) {
             (None, _) if SLOW_PATH.contains(&number) => return,
             (None, _) => return self.set_status(number, PortStatus::default()),
+            (Some(port), Some(device))
+                if port.kind == PortKind::Underlay && node.tunnel_port == TunnelPort::Relieved =>
+            {
+                device.detach();
+                let status = PortStatus {
+                    mode: BoundMode::None,
+                    error: "the kernel has its traffic again".into(),
+                    ..slot.status.clone()
+                };
+                return self.set_status(number, status);
+            }
             (Some(_), Some(device)) => return device.steer(node),
             (Some(_), None) if !due => return,
             (Some(port), None) => port,

@@ -27,7 +27,7 @@ pub use counters::{PeerCounters, PortCounter, PortCounters, WorkerCounter, Worke
 pub use drop::DropReason;
 pub use layout::{ABI, MAX_WORKERS};
 pub use life::{Life, SILENT_AFTER_NS};
-pub use port::{BoundMode, PortState, PortStatus};
+pub use port::{BoundMode, PortState, PortStatus, TAKEN};
 pub use reader::{Snapshot, StatsReader, WorkerSnapshot};
 pub use residence::{RESIDENCE_BUCKETS, RESIDENCE_BURSTS, Residence};
 pub use segment::StatsError;

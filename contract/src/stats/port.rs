@@ -7,6 +7,9 @@ const ERROR_BYTES: usize = 256;
 /// Words of a status: state, then the name (2), then the error text.
 pub(super) const PORT_STATUS_WORDS: usize = 6 + 2 + ERROR_BYTES / 8;
 
+/// In the error of a port that waits for a UDP port which another has.
+pub const TAKEN: &str = "another tunnel owns it";
+
 /// Whether a port carries traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortState {
@@ -85,6 +88,11 @@ pub struct PortStatus {
 }
 
 impl PortStatus {
+    /// Whether nothing is missing but the tunnel's UDP port, which another has.
+    pub fn is_taken(&self) -> bool {
+        self.state == PortState::Failed && self.error.contains(TAKEN)
+    }
+
     pub(super) fn to_words(&self) -> [u64; PORT_STATUS_WORDS] {
         let mut words = [0; PORT_STATUS_WORDS];
         words[0] = self.state as u64;

@@ -228,6 +228,7 @@ fn node(node: &Node) -> FibNode {
         tunnel_dport: node.tunnel_dport.into(),
         vtep_ip4: node.vtep_ip4.octets(),
         vni,
+        tunnel_port: node.tunnel_port as u8,
         vtep_ip6: node.vtep_ip6.octets(),
         gateway_ip6: node.gateway_ip6.octets(),
         gateway_ip4: node.gateway_ip4.octets(),

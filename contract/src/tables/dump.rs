@@ -13,7 +13,9 @@ use super::fib::Fib;
 use super::layout::{LPM_LINES, Line, Trie};
 use super::lpm::{self, NODE};
 use super::rewrite::{AdjacencyKind, PEER6};
-use super::{Adjacency, Encap, MAX_ADJACENCIES, MAX_PORTS, Node, Port, PortKind, Route, Tables};
+use super::{
+    Adjacency, Encap, MAX_ADJACENCIES, MAX_PORTS, Node, Port, PortKind, Route, Tables, TunnelPort,
+};
 use crate::config::BindMode;
 use crate::wire::{Ethernet, Rewrite6};
 
@@ -66,6 +68,7 @@ impl Fib {
             vtep_ip6: node.vtep_ip6.into(),
             vni: u32::from_be_bytes([0, a, b, c]),
             tunnel_dport: node.tunnel_dport.get(),
+            tunnel_port: TunnelPort::from_byte(node.tunnel_port),
             gateway_ip4: node.gateway_ip4.into(),
             gateway_ip6: node.gateway_ip6.into(),
         }

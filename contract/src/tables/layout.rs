@@ -90,7 +90,8 @@ pub struct FibNode {
     pub vtep_ip4: [u8; 4],
     /// VXLAN network identifier.
     pub vni: [u8; 3],
-    pub(super) reserved: u8,
+    /// What becomes of the UDP port: a [`TunnelPort`](super::TunnelPort).
+    pub(super) tunnel_port: u8,
     /// See `vtep_ip4`.
     pub vtep_ip6: [u8; 16],
     /// Source of ICMP errors to pods; zero when there is none.

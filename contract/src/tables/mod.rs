@@ -86,6 +86,8 @@ pub struct Node {
     pub vni: u32,
     /// UDP destination port of the tunnel, host order; means nothing where the tunnel has none.
     pub tunnel_dport: u16,
+    /// Who has that port on this node.
+    pub tunnel_port: TunnelPort,
     /// Source address of ICMP errors to pods: the subnet's `.1`. Unspecified when there is none.
     pub gateway_ip4: Ipv4Addr,
     /// See `gateway_ip4`.
@@ -103,8 +105,43 @@ impl Default for Node {
             vtep_ip6: Ipv6Addr::UNSPECIFIED,
             vni: 0,
             tunnel_dport: 0,
+            tunnel_port: TunnelPort::Held,
             gateway_ip4: Ipv4Addr::UNSPECIFIED,
             gateway_ip6: Ipv6Addr::UNSPECIFIED,
+        }
+    }
+}
+
+/// Who has the tunnel's UDP port on this node. The engine's socket there gets what the XDP program leaves to the kernel, and
+/// keeps other tunnels off; with an underlay over UDP it gets everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TunnelPort {
+    /// The engine, or the underlay is not opened: whoever else has it would get a part of the traffic.
+    #[default]
+    Held = 0,
+    /// The kernel's vxlan device of a former flanneld, until the engine is ready. The underlay is opened all the same, so that
+    /// the engine forwards before the device goes; the socket follows as soon as it can be bound.
+    Awaited = 1,
+    /// Nobody, so that a device can take it: the engine's socket is closed. An underlay over AF_XDP goes on.
+    Released = 2,
+    /// A device that carries the traffic from here on: nothing more is steered to the engine, what it has it forwards.
+    Relieved = 3,
+}
+
+impl TunnelPort {
+    /// Whether it is the engine's, now or in a moment.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, TunnelPort::Held | TunnelPort::Awaited)
+    }
+
+    /// What a byte of the segment says; one that says nothing says the default.
+    pub(super) const fn from_byte(byte: u8) -> Self {
+        match byte {
+            1 => TunnelPort::Awaited,
+            2 => TunnelPort::Released,
+            3 => TunnelPort::Relieved,
+            _ => TunnelPort::Held,
         }
     }
 }

@@ -80,6 +80,7 @@ fn sample() -> Tables {
             vtep_ip6: "fd77::1".parse().unwrap(),
             vni: 0xabcdef,
             tunnel_dport: 8472,
+            tunnel_port: TunnelPort::Awaited,
             gateway_ip4: Ipv4Addr::new(10, 244, 1, 1),
             gateway_ip6: "fd00:1::1".parse().unwrap(),
         },

@@ -135,6 +135,7 @@ fn one_peer_spelled_out() {
             vtep_ip6: Ipv6Addr::UNSPECIFIED,
             vni: 1,
             tunnel_dport: 8472,
+            tunnel_port: TunnelPort::Held,
             gateway_ip4: Ipv4Addr::new(10, 0, 1, 1),
             gateway_ip6: Ipv6Addr::UNSPECIFIED,
         },

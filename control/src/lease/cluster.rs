@@ -3,7 +3,7 @@
 //! Invariant: the subnets of [`Cluster::leases`] and of our own lease are disjoint, masked, inside
 //! [`NetworkConfig::network`](super::NetworkConfig), and each has a unicast PublicIP that is not ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -73,6 +73,17 @@ pub struct Cluster {
     pub leases: Arc<BTreeMap<Ipv4Net, Lease>>,
     /// What was found and not used, in the order of keys.
     pub skipped: Arc<Vec<Skipped>>,
+}
+
+impl Cluster {
+    /// Nodes that packets can be sent to.
+    pub fn reached_peers(&self) -> BTreeSet<Ipv4Addr> {
+        self.leases
+            .values()
+            .filter(|lease| self.network.backend.reaches(&lease.backend))
+            .map(|lease| lease.public_ip)
+            .collect()
+    }
 }
 
 /// A node's right to a subnet and the way to reach it.

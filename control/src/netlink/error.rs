@@ -44,6 +44,15 @@ pub enum NetlinkError {
         /// What the kernel calls it.
         kind: String,
     },
+    /// A device has flannel's name and is not the one that flanneld would make.
+    #[error(
+        "{name} exists and differs from the device of this node's lease (`ip -d link show {name}`); stop flanneld, remove the \
+         device (`ip link del {name}`) and try again"
+    )]
+    OtherVxlan {
+        /// Interface name.
+        name: String,
+    },
     /// The uplink cannot be made as a TUN.
     #[error(
         "cannot make the TUN device {name}: {source}; it needs /dev/net/tun (`modprobe tun`) and CAP_NET_ADMIN, or set \

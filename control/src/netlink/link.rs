@@ -7,6 +7,7 @@ use rtnetlink::packet_route::link::{
     InfoData, InfoKind, InfoTun, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
 };
 
+use super::vxlan::Vxlan;
 use super::{Netlink, NetlinkError, Verb};
 
 /// An interface.
@@ -34,6 +35,8 @@ pub struct Link {
     pub queues: (u32, u32),
     /// A TUN as tweed makes it: persistent, with several queues and virtio headers. One of a VPN is other than that.
     pub is_our_tun: bool,
+    /// For a vxlan device: which.
+    pub vxlan: Option<Vxlan>,
 }
 
 impl Link {
@@ -52,6 +55,7 @@ impl Link {
             peer: None,
             queues: (0, 0),
             is_our_tun: false,
+            vxlan: None,
         };
         let mut elsewhere = false;
         for attribute in message.attributes {
@@ -71,6 +75,9 @@ impl Link {
                             LinkInfo::Kind(kind) => link.kind = Some(InfoKind::to_string(&kind)),
                             LinkInfo::Data(InfoData::Tun(data)) => {
                                 link.is_our_tun = !ethernet && is_our_tun(&data);
+                            }
+                            LinkInfo::Data(InfoData::Vxlan(data)) => {
+                                link.vxlan = Some(Vxlan::parse(&data));
                             }
                             _ => {}
                         }

@@ -28,6 +28,8 @@ pub mod sysctl;
 pub mod underlay;
 // The veth pair between the host's stack and the engine.
 pub mod uplink;
+// The kernel's vxlan device, as flanneld has it.
+pub mod vxlan;
 // What a driver offers to XDP.
 pub mod xdp;
 

@@ -117,6 +117,14 @@ impl Netlink {
         })
     }
 
+    /// Removes all entries of ours on a device.
+    pub(crate) async fn forget_ours(&self, device: u32) -> Result<(), NetlinkError> {
+        let mut ours = self.neighbours(device).await?;
+        ours.retain(|neighbour| neighbour.ours && !neighbour.fixed);
+        let ours: Vec<_> = ours.iter().map(|neighbour| neighbour.address).collect();
+        self.forget(device, &ours).await
+    }
+
     /// Removes entries of ours that no peer needs any more.
     pub(crate) async fn forget(
         &self,
@@ -149,7 +157,7 @@ fn entry(device: u32, address: Ipv4Addr) -> NeighbourMessage {
     message
 }
 
-fn first_error(
+pub(super) fn first_error(
     answers: io::Result<Vec<io::Result<Option<RouteNetlinkMessage>>>>,
     harmless: impl Fn(&io::Error) -> bool,
 ) -> io::Result<()> {

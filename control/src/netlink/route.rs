@@ -132,7 +132,22 @@ impl Netlink {
         Ok(())
     }
 
-    async fn main_routes(&self) -> Result<Vec<RouteMessage>, NetlinkError> {
+    /// Removes the route that makes our own subnet unreachable where nothing serves it.
+    pub(crate) async fn remove_guard(&self, subnet: Ipv4Net) -> Result<(), NetlinkError> {
+        for route in self.main_routes().await? {
+            if route.header.protocol == RouteProtocol::Other(PROTOCOL)
+                && route.header.kind == RouteType::Unreachable
+                && destination(&route) == (subnet.network(), subnet.prefix_len())
+            {
+                let message = RouteNetlinkMessage::DelRoute(route);
+                let operation = || format!("remove the route to {subnet}");
+                self.request(Verb::Change, message, operation).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn main_routes(&self) -> Result<Vec<RouteMessage>, NetlinkError> {
         let mut message = RouteMessage::default();
         message.header.address_family = AddressFamily::Inet;
         let message = RouteNetlinkMessage::GetRoute(message);
@@ -187,7 +202,7 @@ fn path(answer: io::Result<Option<RouteNetlinkMessage>>) -> Result<Path, String>
 }
 
 /// Interface of a route; of a multipath route the first.
-fn device(route: &RouteMessage) -> Option<u32> {
+pub(super) fn device(route: &RouteMessage) -> Option<u32> {
     route
         .attributes
         .iter()
@@ -209,7 +224,7 @@ fn metric(route: &RouteMessage) -> u32 {
     metric.unwrap_or(0)
 }
 
-fn destination(route: &RouteMessage) -> (Ipv4Addr, u8) {
+pub(super) fn destination(route: &RouteMessage) -> (Ipv4Addr, u8) {
     let prefix = route
         .attributes
         .iter()

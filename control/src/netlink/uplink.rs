@@ -114,6 +114,22 @@ impl Netlink {
         })
     }
 
+    /// Removes an uplink, if it is a veth or a TUN as tweed makes one.
+    pub async fn remove_uplink(
+        &self,
+        device: &str,
+        engine_device: &str,
+    ) -> Result<(), NetlinkError> {
+        for name in [device, engine_device] {
+            if let Some(link) = self.link(name).await?
+                && (link.kind.as_deref() == Some("veth") || link.is_our_tun)
+            {
+                self.remove_link(&link).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// What is there, if it can be used. What cannot is removed, if it is a veth or a TUN as tweed makes one.
     async fn adopt(&self, wanted: &Wanted) -> Result<Option<(Link, Link)>, NetlinkError> {
         let host = self.link(&wanted.device).await?;

@@ -1,5 +1,10 @@
-//! What a pass has to ask of the kernel again, and which events say so.
+//! When a pass is due, what it has to ask of the kernel again, and which events say so.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{ReconcileError, Reconciler, SETTLE};
 use crate::netlink::events::Event;
 use crate::netlink::next_hop::NextHops;
 
@@ -28,7 +33,7 @@ impl Look {
 }
 
 /// What an event asks for; whether anything.
-pub(super) fn note(look: &mut Look, hops: &mut NextHops, event: Event) -> bool {
+fn note(look: &mut Look, hops: &mut NextHops, event: Event) -> bool {
     match event {
         Event::Device => (look.devices, look.routes) = (true, true),
         Event::Route => look.routes = true,
@@ -36,4 +41,42 @@ pub(super) fn note(look: &mut Look, hops: &mut NextHops, event: Event) -> bool {
         Event::Neighbour { neighbour, gone } => return hops.observe(&neighbour, gone),
     }
     true
+}
+
+impl Reconciler {
+    /// Waits until there is reason for a pass, then until the burst is over.
+    pub(super) async fn wake(
+        &mut self,
+        timer: &mut tokio::time::Interval,
+        retry: Option<Duration>,
+    ) -> Result<Look, ReconcileError> {
+        let mut look = Look::default();
+        let mut settle: Option<Instant> = None;
+        let retry = retry.map(|delay| Instant::now() + delay);
+        loop {
+            let settled = sleep_until(settle);
+            let again = sleep_until(retry);
+            let relevant = tokio::select! {
+                changed = self.view.changed() => {
+                    changed.map_err(|_| ReconcileError::LeaseKeeper)?;
+                    true
+                }
+                () = self.rules.changed() => true,
+                event = self.events.next() => note(&mut look, &mut self.hops, event),
+                _ = timer.tick() => return Ok(Look::EVERYWHERE),
+                () = again => return Ok(look),
+                () = settled => return Ok(look),
+            };
+            if relevant && settle.is_none() {
+                settle = Some(Instant::now() + SETTLE);
+            }
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }

@@ -30,6 +30,17 @@ Exit codes:
 Log lines go to stderr; RUST_LOG=debug shows more. State is in <run_dir>/control.json.
 Try it: tweed-control config -iface=eth0 -etcd-prefix=/blue/network";
 
+const RELEASE: &str = "\
+Gives the node back to flannel while its traffic flows. Stop tweed-control first; tweed-dataplane goes on until it is relieved.
+
+Makes flannel.<VNI> as flanneld would (the VTEP MAC of our lease, <subnet>.0/32, MTU, UDP port, and for each other node its neighbour, \
+forwarding entry and route) from the leases, or without etcd from the last tables, lets it have the tunnel's UDP port, has the \
+engine close its devices, and removes the uplink and its routes. The lease stays as it is. Afterwards start flanneld, which finds \
+lease and device, and stop tweed-dataplane, which has nothing to do any more. A release that failed may be done again; \
+tweed-control, started again, takes the node over again. docs/migration.md has both ways step by step.
+
+Exit codes: 0 given back; 1 failed on the way; 2 bad usage or configuration; 3 tweed-control still runs, or the node lacks something.";
+
 const FLANNELD: &str = "flanneld's settings (-flag as well as --flag)";
 
 /// As clap knows it.
@@ -67,6 +78,11 @@ pub fn command() -> Command {
         .subcommand(Command::new("config").about(
             "Print the settings in force as TOML, each with where it comes from; nothing is changed",
         ))
+        .subcommand(
+            Command::new("release")
+                .about("Give the node back to flannel: its kernel device carries the traffic again")
+                .long_about(RELEASE),
+        )
 }
 
 /// A command that looks at the node, for people or for programs.

@@ -40,6 +40,8 @@ pub enum Task {
         /// For programs.
         json: bool,
     },
+    /// Give the node back to flanneld's kernel device.
+    Release,
 }
 
 /// The settings in force.
@@ -100,6 +102,7 @@ impl Settings {
             Some(("doctor", typed)) => Task::Doctor {
                 json: typed.get_flag("json"),
             },
+            Some(("release", _)) => Task::Release,
             Some(_) => Task::Print,
             None if matches.get_flag("check") => Task::Check,
             None => Task::Run,

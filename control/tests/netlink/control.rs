@@ -10,21 +10,21 @@ use contract::tables::{Adjacency, Tables, TablesReader};
 use contract::wire::Mac;
 use serde_json::{Value, json};
 
-const OWN: &str = "10.244.1.0-24";
+pub(super) const OWN: &str = "10.244.1.0-24";
 const PEER_VTEP: &str = "02:00:00:00:00:02";
 /// How long a test waits for something before it fails. Making and removing namespaces alone takes seconds under load.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node, a peer on its link, and the node's files.
-struct Site {
-    node: Netns,
+pub(super) struct Site {
+    pub(super) node: Netns,
     peer: Netns,
     directory: tempfile::TempDir,
     leases: Value,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (node, peer) = (Netns::new("ctl"), Netns::new("peer"));
         node.join("10.77.0.1/24", &peer, "10.77.0.2/24");
         let site = Site {
@@ -40,7 +40,7 @@ impl Site {
         site
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
@@ -56,7 +56,7 @@ impl Site {
         std::fs::write(self.path("node.toml"), text).unwrap();
     }
 
-    fn lease(&mut self, key: &str, public_ip: &str, vtep_mac: &str) {
+    pub(super) fn lease(&mut self, key: &str, public_ip: &str, vtep_mac: &str) {
         self.leases["subnets"][key] = json!({
             "PublicIP": public_ip,
             "BackendType": "vxlan",
@@ -86,7 +86,7 @@ impl Site {
         command
     }
 
-    fn start(&self) -> Daemon {
+    pub(super) fn start(&self) -> Daemon {
         Daemon(self.command().spawn().unwrap())
     }
 
@@ -105,7 +105,7 @@ impl Site {
     }
 
     /// Waits for tables of which this holds.
-    fn until(&self, what: &str, holds: impl Fn(&Tables) -> bool) -> (u64, Tables) {
+    pub(super) fn until(&self, what: &str, holds: impl Fn(&Tables) -> bool) -> (u64, Tables) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let tables = self.tables();
@@ -133,7 +133,7 @@ impl Site {
         panic!("waited for {name}");
     }
 
-    fn until_ip_says(&self, question: &str, answer: &str) {
+    pub(super) fn until_ip_says(&self, question: &str, answer: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.node.ip(question).contains(answer) {
             assert!(Instant::now() < deadline, "waited for {answer}");
@@ -148,7 +148,7 @@ impl Site {
 }
 
 /// A running control; killed when the value goes.
-struct Daemon(Child);
+pub(super) struct Daemon(Child);
 
 impl Daemon {
     fn signal(&self, signal: &str) {

@@ -12,5 +12,7 @@ mod next_hop;
 mod rule;
 /// Thousands of peers.
 mod scale;
+/// Devices of a former flanneld.
+mod takeover;
 /// The veth pair.
 mod uplink;

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, OwnedFd};
 
+use contract::stats::TAKEN;
 use rustix::io::Errno;
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -19,8 +20,8 @@ const BUFFER: usize = 4 << 20;
 pub enum UdpError {
     /// Another owns the port.
     #[error(
-        "UDP {address} is taken: another tunnel owns it. Stop flanneld and remove its device (`ip -d link show type vxlan`, \
-         `ip link del flannel.1`), or see who holds it with `ss -ulpn sport = :{}`", address.port()
+        "UDP {address} is taken: {taken}. Stop flanneld and remove its device (`ip -d link show type vxlan`, \
+         `ip link del flannel.1`), or see who holds it with `ss -ulpn sport = :{}`", address.port(), taken = TAKEN
     )]
     Taken {
         /// Our tunnel address.

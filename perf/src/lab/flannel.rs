@@ -60,6 +60,11 @@ impl FlannelNode {
         etcd.delete_lease(self.subnet)
     }
 
+    /// Stops to follow leases, as flanneld does when it is stopped: what it made in the kernel stays.
+    pub fn stop(self) -> Node {
+        self.node
+    }
+
     /// Moves to another address of the same segment and publishes that.
     pub fn readdress(&mut self, etcd: &Etcd, host: u8) -> Result<()> {
         let old = self.address();
@@ -105,11 +110,11 @@ impl AsRef<super::namespace::Namespace> for FlannelNode {
     }
 }
 
-/// The kernel device exactly as flanneld configures it: no learning, no default destination, the UDP checksum left at the
-/// kernel's default (on).
+/// The kernel device exactly as flanneld configures it: no learning, no default destination, no queue of its own, the UDP
+/// checksum left at the kernel's default (on).
 pub fn vxlan(node: &Node, subnet: Ipv4Net, mac: &str) -> Result<()> {
     node.ns().ip(&format!(
-        "link add {DEVICE} address {mac} mtu {mtu} type vxlan id {VNI} dev eth0 local {local} dstport {PORT} nolearning\n\
+        "link add {DEVICE} address {mac} mtu {mtu} txqueuelen 0 type vxlan id {VNI} dev eth0 local {local} dstport {PORT} nolearning\n\
          addr add {zero}/32 dev {DEVICE}\n\
          link set {DEVICE} up",
         mtu = MTU - OVERHEAD,

@@ -48,6 +48,7 @@ pub use cluster::{Cluster, Size};
 pub use error::{LabError, Result, expect};
 pub use etcd::{ENDPOINT, Etcd};
 pub use flannel::FlannelNode;
+pub use follower::Follower;
 pub use namespace::{Namespace, batch};
 pub use node::{Node, SubnetEnv};
 pub use pod::Pod;

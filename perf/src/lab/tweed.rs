@@ -13,7 +13,7 @@ use super::error::{LabError, Result};
 use super::etcd::ENDPOINT;
 use super::namespace::Namespace;
 use super::node::Node;
-use super::process::Process;
+use super::process::{Process, run};
 use super::wait::wait_until;
 
 /// The kernel's end of the uplink into the engine.
@@ -47,6 +47,14 @@ impl NodeConfig {
             idle: "adaptive",
             leases: None,
         }
+    }
+
+    /// Writes it as the `node.toml` of a node: where that is.
+    pub fn write(&self, node: &Node) -> Result<PathBuf> {
+        let path = node.directory().join("node.toml");
+        std::fs::write(&path, self.render(node.directory(), node.place().host))
+            .map_err(LabError::io(format!("write {}", path.display())))?;
+        Ok(path)
     }
 
     /// The text of `node.toml` for the node at `host` whose files are in `directory`.
@@ -110,9 +118,7 @@ impl TweedNode {
 
     /// Rewrites `node.toml`; daemons read it when they start.
     pub fn configure(&self, config: &NodeConfig) -> Result<()> {
-        let path = self.config_path();
-        std::fs::write(&path, config.render(self.directory(), self.place().host))
-            .map_err(LabError::io(format!("write {}", path.display())))
+        config.write(&self.node).map(drop)
     }
 
     /// Starts both daemons and waits for the lease, as the CNI plugin would.
@@ -155,6 +161,25 @@ impl TweedNode {
         Ok((status, daemon.output()))
     }
 
+    /// A one-shot command of one of our programs with this node's configuration, to its end: what it printed.
+    pub fn run(&self, name: &'static str, arguments: &[&str]) -> Result<String> {
+        let mut command = self.ns().command(binary(name)?);
+        command
+            .args(arguments)
+            .env("TWEED_CONFIG", self.config_path());
+        run(&mut command)
+    }
+
+    /// SIGTERM to control.
+    pub fn stop_control(&mut self) -> Result<ExitStatus> {
+        stop(&mut self.control)
+    }
+
+    /// SIGTERM to the dataplane.
+    pub fn stop_dataplane(&mut self) -> Result<ExitStatus> {
+        stop(&mut self.dataplane)
+    }
+
     /// `kill -9` of control.
     pub fn kill_control(&mut self) -> Result<()> {
         kill(&mut self.control)
@@ -167,11 +192,7 @@ impl TweedNode {
 
     /// Stops both daemons by SIGTERM, the dataplane first; their exit statuses.
     pub fn stop(&mut self) -> Result<[ExitStatus; 2]> {
-        let stop = |daemon: Option<Process>| match daemon {
-            Some(daemon) => daemon.stop(Signal::TERM, 30).map(|(status, _)| status),
-            None => Err(LabError::Unexpected("it does not run".to_owned())),
-        };
-        Ok([stop(self.dataplane.take())?, stop(self.control.take())?])
+        Ok([stop(&mut self.dataplane)?, stop(&mut self.control)?])
     }
 
     /// An error when a daemon that was started has ended.
@@ -203,6 +224,13 @@ impl TweedNode {
     /// The tables segment, for tests that mangle it.
     pub fn tables_path(&self) -> PathBuf {
         self.run_dir().join("tables")
+    }
+}
+
+fn stop(daemon: &mut Option<Process>) -> Result<ExitStatus> {
+    match daemon.take() {
+        Some(daemon) => daemon.stop(Signal::TERM, 30).map(|(status, _)| status),
+        None => Err(LabError::Unexpected("it does not run".to_owned())),
     }
 }
 
