@@ -20,8 +20,8 @@ const BUFFER: usize = 4 << 20;
 pub enum UdpError {
     /// Another owns the port.
     #[error(
-        "UDP {address} is taken: {taken}. Stop flanneld and remove its device (`ip -d link show type vxlan`, \
-         `ip link del flannel.1`), or see who holds it with `ss -ulpn sport = :{}`", address.port(), taken = TAKEN
+        "UDP {address} is taken: {taken}. If it is flannel's device, stop flanneld and let tweed-control take it over; see other \
+         devices with `ip -d link show type vxlan`, and processes with `ss -ulpn sport = :{}`", address.port(), taken = TAKEN
     )]
     Taken {
         /// Our tunnel address.

@@ -31,7 +31,13 @@ pub fn owner(facts: &Facts, _: &Config) -> Vec<Finding> {
             Some(Tunnel { name, .. }) => error(
                 SUBJECT,
                 format!("UDP port {port} is taken by the kernel's vxlan device {name}"),
-                format!("ip link del {name}"),
+                // flannel's carries the pods' traffic, and has the MAC address that other nodes know.
+                match name.starts_with("flannel.") {
+                    true => {
+                        "systemctl start tweed-control tweed-dataplane   # flanneld stopped: they take it over".to_owned()
+                    }
+                    false => format!("ip link del {name}"),
+                },
             ),
             None => error(
                 SUBJECT,

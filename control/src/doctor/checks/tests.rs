@@ -545,7 +545,18 @@ fn the_tunnels_port() {
         &kernel,
         "",
         "tunnel-port",
-        &[(Error, "ip link del flannel.1")],
+        &[(Error, "systemctl start tweed-control")],
+    );
+    let mut stranger = kernel.clone();
+    stranger.tunnels = vec![Tunnel {
+        name: "vxlan7".into(),
+        ..tunnel(true)
+    }];
+    expect(
+        &stranger,
+        "",
+        "tunnel-port",
+        &[(Error, "ip link del vxlan7")],
     );
     expect(&kernel, "", "other-tunnels", &[]);
     let idle = with(|facts| facts.tunnels = vec![tunnel(false)]);
